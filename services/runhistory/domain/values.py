@@ -1,0 +1,103 @@
+"""The values that commands and events are made of, with the limits that every door enforces."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from runhistory.domain.ids import RUN_ID_PATTERN
+
+MAX_TEXT: Final = 16_384
+MAX_INT64: Final = 2**63 - 1
+
+RunId = Annotated[str, Meta(pattern=RUN_ID_PATTERN, description="UUIDv7 as 32 hex digits")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 as 64 hex digits")]
+Workspace = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="tenant boundary")
+]
+CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Attempt = Annotated[int, Meta(ge=0, le=2**31 - 1, description="0 before the first attempt")]
+Version = Annotated[int, Meta(ge=1, le=2**53, description="1, 2, 3, … within one run")]
+Size = Annotated[int, Meta(ge=0, le=2**53, description="bytes")]
+Pairs = Annotated[dict[Name, Text], Meta(max_length=1_000)]
+FileName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1_024,
+        # relative, forward slashes, no empty part, no part that is `.` or `..`, no controls
+        pattern=r"^(?!/)(?!.*//)(?!.*/$)(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f\\]+$",
+        description="relative POSIX path that climbs nowhere",
+    ),
+]
+RunType = Literal["script", "interactive"]
+
+
+class Resources(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one attempt needs of its node."""
+
+    slots: Annotated[int, Meta(ge=1, le=1_024)] = 1
+    gpus: Annotated[int, Meta(ge=0, le=1_024)] = 0
+
+
+class Environment(Struct, frozen=True, forbid_unknown_fields=True):
+    """The Python environment a script runs in.
+
+    `requirements` are the lines of a pip requirements file; None means: the snapshot's own
+    requirements.txt, and without that the worker's interpreter.
+    """
+
+    name: Text = ""
+    requirements: tuple[Text, ...] | None = None
+    python_version: Text | None = None
+    variables: Pairs = {}
+
+
+class ScriptSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a submitted run executes: `python SCRIPT ARGUMENTS…` at the root of its snapshot."""
+
+    script: FileName
+    snapshot_id: Sha256
+    arguments: tuple[Text, ...] = ()
+    compute_target: Name = "local"
+    environment: Environment = Environment()
+    resources: Resources = Resources()
+
+
+class FileEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file that a run kept: its name within the run and the blob that holds its bytes."""
+
+    name: FileName
+    sha256: Sha256
+    size: Size
+    content_type: Text = "application/octet-stream"
+
+
+class RunError(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a run failed. `code` is for programs (ExitCode, Signal, WorkerLost, …)."""
+
+    code: Name
+    message: Text
+    details: Text = ""
+
+
+class RunContent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a client says when it creates a run: the same content is the same run."""
+
+    type: RunType
+    experiment: Name
+    display_name: Name | None = None
+    description: Text = ""
+    created_by: Text = ""
+    parent_run_id: RunId | None = None
+    tags: Pairs = {}
+    properties: Pairs = {}
+    params: Pairs = {}
+    spec: ScriptSpec | None = None
+
+
+def canonical_json(value: object) -> bytes:
+    """The one byte string for a value: sorted keys, no blanks; what digests are taken of."""
+    return msgspec.json.encode(value, order="deterministic")

@@ -1,0 +1,77 @@
+"""A batch of a run's console lines: what a worker or client sends, and the data in run.logs."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from runhistory.events.metric_batch import InvalidBatch, Sequence, Time, Writer
+
+MAX_LINES: Final = 5_000
+MAX_LINE_LENGTH: Final = 16_384
+LOG_LINES_WRITTEN: Final = "logs.written.v1"
+
+Stream = Literal["stdout", "stderr", "system"]
+
+
+class LogBatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Lines in the order in which they came; line i is `lines[i]` on `streams[i]` at `times[i]`.
+
+    `system` is the worker's own word (environment being built, and the like). Times are µs
+    since 1970, UTC. A line has no end-of-line; longer ones are split by the sender.
+    """
+
+    writer: Writer
+    seq: Sequence
+    streams: Annotated[list[Stream], Meta(min_length=1, max_length=MAX_LINES)]
+    times: Annotated[list[Time], Meta(max_length=MAX_LINES)]
+    lines: Annotated[
+        list[Annotated[str, Meta(max_length=MAX_LINE_LENGTH)]], Meta(max_length=MAX_LINES)
+    ]
+
+
+class LogLinesWritten(Struct, frozen=True, kw_only=True):
+    """The data of `logs.written.v1`."""
+
+    workspace: str
+    run_id: str
+    attempt: Annotated[int, Meta(ge=1)]
+    writer: Writer
+    seq: Sequence
+    streams: list[Stream]
+    times: list[Time]
+    lines: list[str]
+
+
+_decoder: Final = msgspec.json.Decoder(LogBatch)
+
+
+def check(body: bytes) -> LogBatch:
+    """The batch in `body`, when all of it is right.
+
+    Raises:
+        InvalidBatch: the message names the place and what is wrong there.
+    """
+    try:
+        batch = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidBatch(str(error)) from error
+    if not len(batch.streams) == len(batch.times) == len(batch.lines):
+        raise InvalidBatch("streams, times and lines must have the same length.")
+    return batch
+
+
+def encode(batch: LogBatch, *, workspace: str, run_id: str, attempt: int) -> bytes:
+    """The stored message: our envelope and the batch, encoded anew (so no name stands twice)."""
+    return msgspec.json.encode(
+        LogLinesWritten(
+            workspace=workspace,
+            run_id=run_id,
+            attempt=attempt,
+            writer=batch.writer,
+            seq=batch.seq,
+            streams=batch.streams,
+            times=batch.times,
+            lines=batch.lines,
+        )
+    )
