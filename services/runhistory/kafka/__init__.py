@@ -1,0 +1,1 @@
+"""The log: Kafka topics, clients with safe settings, and commands that wait for their reply."""

@@ -1,0 +1,91 @@
+"""Producers and consumers with the settings that make our promises true."""
+
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from runhistory.kafka.topics import MAX_MESSAGE_BYTES
+
+BATCH_BYTES: Final = 524_288
+"""aiokafka keeps one request in flight for each broker, so throughput comes from large batches."""
+
+
+async def open_producer(
+    bootstrap: str,
+    *,
+    client_id: str,
+    transactional_id: str | None = None,
+    compression: str | None = None,
+    linger_ms: int = 5,
+    **overrides: Any,
+) -> AIOKafkaProducer:
+    """A started producer: idempotent, and acknowledged means on all in-sync replicas.
+
+    With a `transactional_id`, starting it fences whoever used the id before.
+
+    Raises:
+        aiokafka.errors.KafkaError: no broker answers.
+    """
+    producer = AIOKafkaProducer(
+        **{
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "transactional_id": transactional_id,
+            "enable_idempotence": True,
+            "acks": "all",
+            "compression_type": compression,
+            "linger_ms": linger_ms,
+            "max_batch_size": BATCH_BYTES,
+            "max_request_size": MAX_MESSAGE_BYTES,
+            "request_timeout_ms": 15_000,
+            "retry_backoff_ms": 50,
+            "metadata_max_age_ms": 60_000,
+            **overrides,
+        }
+    )
+    try:
+        await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+    return producer
+
+
+async def open_consumer(
+    bootstrap: str,
+    *topics: str,
+    client_id: str,
+    group_id: str | None = None,
+    **overrides: Any,
+) -> AIOKafkaConsumer:
+    """A started consumer: sees committed transactions only, commits only when told to.
+
+    Without `topics` the caller assigns partitions by hand.
+
+    Raises:
+        aiokafka.errors.KafkaError: no broker answers.
+    """
+    consumer = AIOKafkaConsumer(
+        *topics,
+        **{
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "group_id": group_id,
+            "isolation_level": "read_committed",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "max_partition_fetch_bytes": MAX_MESSAGE_BYTES,
+            "fetch_max_wait_ms": 100,
+            "session_timeout_ms": 10_000,
+            "heartbeat_interval_ms": 2_000,
+            "retry_backoff_ms": 50,
+            "metadata_max_age_ms": 60_000,
+            **overrides,
+        },
+    )
+    try:
+        await consumer.start()
+    except BaseException:
+        await consumer.stop()
+        raise
+    return consumer

@@ -1,0 +1,169 @@
+"""Send a command and wait for its reply.
+
+The command is appended to run.commands; the lifecycle answers each on run.replies, which this
+client follows from its end. A reply that does not come in time means that the outcome is
+unknown: the same command (same id) may be sent again, and brings the old reply.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from runhistory.domain.commands import Command
+from runhistory.events.cloudevents import MalformedRecord
+from runhistory.events.codec import Reply, decode_reply, encode_command
+from runhistory.kafka.clients import open_consumer, open_producer
+
+COMMANDS_TOPIC: Final = "run.commands"
+REPLIES_TOPIC: Final = "run.replies"
+
+log: Any = structlog.get_logger(__name__)
+
+
+class ReplyTimeout(Exception):
+    """No reply came in time: the outcome is unknown. Send the same command again."""
+
+
+class CommandClient:
+    """Commands in, replies out; any number of commands may be under way at once.
+
+    Survives a broker that goes and comes back: the producer and the follower of the replies are
+    opened anew. Callbacks in `on_reply` see every reply of every client, on the event loop.
+    """
+
+    def __init__(self, bootstrap: str, source: str) -> None:
+        self._bootstrap, self._source = bootstrap, source
+        self._producer: AIOKafkaProducer | None = None
+        self._producer_lock = asyncio.Lock()
+        self._waiting: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._follower: asyncio.Task[None] | None = None
+        self._following = asyncio.Event()
+        self.on_reply: list[Callable[[Reply], None]] = []
+
+    async def start(self) -> None:
+        """Connect, and return when every reply from now on will be seen."""
+        await self._open_producer()
+        self._follower = asyncio.create_task(self._follow_for_ever(), name="replies")
+        await self._following.wait()
+
+    async def stop(self) -> None:
+        """Send what is under way and close. Whoever still waits gets ReplyTimeout."""
+        if self._follower is not None:
+            self._follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._follower
+        for waiter in [one for waiters in self._waiting.values() for one in waiters]:
+            if not waiter.done():
+                waiter.set_exception(ReplyTimeout("This process is stopping."))
+        if self._producer is not None:
+            await self._producer.stop()
+
+    @property
+    def is_following(self) -> bool:
+        """Whether replies are being received right now."""
+        return self._following.is_set()
+
+    async def send(self, command: Command, timeout: float = 10.0) -> Reply:  # noqa: ASYNC109
+        """Append the command and return its reply, which may be a refusal.
+
+        Raises:
+            ReplyTimeout: the outcome is unknown after `timeout` seconds.
+        """
+        waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        waiters = self._waiting.setdefault(command.command_id, [])
+        waiters.append(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._following.wait()
+                await self._append(command)
+                return await waiter
+        except (TimeoutError, KafkaError) as error:
+            raise ReplyTimeout(
+                f"No reply to {command.TYPE} {command.command_id} within {timeout:g} s; "
+                "its outcome is unknown. Send it again with the same command id."
+            ) from error
+        finally:
+            waiters.remove(waiter)
+            if not waiters:
+                self._waiting.pop(command.command_id, None)
+
+    async def _append(self, command: Command) -> None:
+        record = encode_command(command, self._source)
+        producer = self._producer or await self._open_producer()
+        try:
+            await producer.send_and_wait(
+                COMMANDS_TOPIC, record.value, key=record.key, headers=record.headers
+            )
+        except KafkaError:
+            await self._discard(producer)
+            raise
+
+    async def _open_producer(self) -> AIOKafkaProducer:
+        async with self._producer_lock:
+            if self._producer is None:
+                self._producer = await open_producer(
+                    self._bootstrap, client_id=f"{self._source}-commands", linger_ms=0
+                )
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        """After an error the idempotent producer's sequence may be broken: take a new one."""
+        if self._producer is producer:
+            self._producer = None
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(1):
+                    await producer.stop()
+
+    async def _follow_for_ever(self) -> None:
+        while True:
+            try:
+                await self._follow()
+            except (KafkaError, OSError) as error:
+                log.warning("replies_interrupted", error=repr(error))
+            self._following.clear()
+            await asyncio.sleep(0.5)
+
+    async def _follow(self) -> None:
+        consumer = await open_consumer(
+            self._bootstrap, client_id=f"{self._source}-replies", fetch_max_wait_ms=500
+        )
+        try:
+            await self._resume(consumer)
+            self._following.set()
+            while True:
+                found = await consumer.getmany(timeout_ms=1_000)
+                for partition, records in found.items():
+                    for record in records:
+                        self._deliver(record.value)
+                    self._positions[partition] = records[-1].offset + 1
+        finally:
+            await consumer.stop()
+
+    async def _resume(self, consumer: AIOKafkaConsumer) -> None:
+        """Follow from the end the first time; after an interruption, from where it was."""
+        await consumer.topics()
+        numbers = consumer.partitions_for_topic(REPLIES_TOPIC) or set()
+        partitions = [TopicPartition(REPLIES_TOPIC, number) for number in numbers]
+        consumer.assign(partitions)
+        if not self._positions:
+            self._positions = await consumer.end_offsets(partitions)
+        for partition, offset in self._positions.items():
+            consumer.seek(partition, offset)
+
+    def _deliver(self, value: bytes | None) -> None:
+        try:
+            reply = decode_reply(value or b"")
+        except MalformedRecord as error:
+            log.warning("reply_malformed", error=str(error))
+            return
+        for callback in self.on_reply:
+            callback(reply)
+        for waiter in self._waiting.get(reply.command_id, ()):
+            if not waiter.done():
+                waiter.set_result(reply)

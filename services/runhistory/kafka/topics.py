@@ -1,0 +1,130 @@
+"""Topics as schemas/topics.yaml declares them: created when missing, checked when present."""
+
+import re
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from msgspec import Struct
+
+from runhistory.events.contract import schemas_directory
+
+_DAY_MS: Final = 86_400_000
+MAX_MESSAGE_BYTES: Final = 4_194_304
+
+
+class Topic(Struct, frozen=True, forbid_unknown_fields=True):
+    """One topic. All records of a key lie in one partition (murmur2), in order."""
+
+    purpose: str
+    key: str
+    partitions: int
+    retention: str
+    types: tuple[str, ...]
+    compression: str | None = None
+
+    @property
+    def retention_ms(self) -> int:
+        """Kafka's `retention.ms`; -1 keeps for ever."""
+        if self.retention == "for ever":
+            return -1
+        match = re.fullmatch(r"(\d+) days?", self.retention)
+        if match is None:
+            raise TopicsInvalid(f"retention is 'for ever' or 'N days', not {self.retention!r}")
+        return int(match[1]) * _DAY_MS
+
+
+class _TopicsFile(Struct, frozen=True, forbid_unknown_fields=True):
+    partitioner: str
+    replication: int
+    topics: dict[str, Topic]
+
+
+class TopicsInvalid(Exception):
+    """topics.yaml, or a topic that exists already, is not as it has to be."""
+
+
+@cache
+def _topics_file() -> _TopicsFile:
+    import yaml
+
+    path = schemas_directory() / "topics.yaml"
+    try:
+        found = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), _TopicsFile)
+    except msgspec.ValidationError as error:
+        raise TopicsInvalid(f"{path.name}: {error}") from error
+    if found.partitioner != "murmur2":
+        raise TopicsInvalid("the partitioner is murmur2: clients in other languages rely on it")
+    if found.topics["run.commands"].partitions != found.topics["run.events"].partitions:
+        raise TopicsInvalid("run.commands and run.events need the same number of partitions")
+    return found
+
+
+def load_topics() -> dict[str, Topic]:
+    """Every topic by its name.
+
+    Raises:
+        TopicsInvalid: topics.yaml breaks a rule.
+    """
+    return dict(_topics_file().topics)
+
+
+async def ensure_topics(bootstrap: str, replication: int | None = None) -> None:
+    """Create the topics that are missing and check the others. Safe to repeat and to race.
+
+    Raises:
+        TopicsInvalid: a topic exists with another number of partitions.
+        aiokafka.errors.KafkaError: the broker is away, or refuses.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="runhistory-topics")
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = {name: topic for name, topic in load_topics().items() if name not in existing}
+        await _create(admin, missing, replication or _topics_file().replication)
+        await _check(admin, sorted(set(load_topics()) - set(missing)))
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: dict[str, Topic], replication: int) -> None:
+    if not topics:
+        return
+    response: Any = await admin.create_topics(
+        [_new_topic(name, topic, replication) for name, topic in topics.items()]
+    )
+    for name, code, *_ in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"topic {name} could not be created")
+
+
+def _new_topic(name: str, topic: Topic, replication: int) -> NewTopic:
+    configs = {
+        "retention.ms": str(topic.retention_ms),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        "cleanup.policy": "delete",
+        "min.insync.replicas": str(max(1, replication - 1)),
+    }
+    return NewTopic(
+        name=name,
+        num_partitions=topic.partitions,
+        replication_factor=replication,
+        topic_configs=configs,
+    )
+
+
+async def _check(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    if not names:
+        return
+    for found in await admin.describe_topics(names):
+        due = load_topics()[found["topic"]].partitions
+        if len(found["partitions"]) != due:
+            raise TopicsInvalid(
+                f"topic {found['topic']} has {len(found['partitions'])} partitions and topics.yaml "
+                f"says {due}. Partition counts are fixed for a topic's life: correct the file, or "
+                "use another Kafka."
+            )

@@ -1,0 +1,1 @@
+"""What every service process shares: settings, structured logs, health, its own metrics."""
