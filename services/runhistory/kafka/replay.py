@@ -1,7 +1,6 @@
 """Read a partition up to where it ends now."""
 
 from collections.abc import AsyncIterator
-
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition

@@ -38,6 +38,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     token: str | None
     compute_targets: frozenset[str]
     replication: int | None
+    instance: str | None
 
     @classmethod
     def from_environment(
@@ -64,6 +65,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             compute_targets=frozenset(
                 target.strip() for target in get("RUNHISTORY_COMPUTE_TARGETS", "local").split(",")
             ),
+            instance=get("RUNHISTORY_INSTANCE") or None,
             replication=_integer(environment, "RUNHISTORY_KAFKA_REPLICATION", 0) or None,
         )
         settings.refuse_unsafe()
