@@ -1,0 +1,1 @@
+"""Commands in, events and replies out: each command decided once, by Kafka's transactions."""

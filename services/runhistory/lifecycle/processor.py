@@ -1,0 +1,165 @@
+"""One partition of run.commands, decided exactly once.
+
+Kafka's consume-process-produce transaction: the events that commands bring about, exactly one
+reply for each command and the commands' offsets become visible together or not at all. The
+transactional id is `lifecycle-<partition>`, so opening a processor fences whoever worked on the
+partition before: what a zombie had open stays invisible, and what it tries later fails.
+
+The order at opening is what makes it safe: fence first, then read run.events to its end (nobody
+can append behind that now), then ask for the committed offset of run.commands, then decide.
+After any error the transaction's outcome is unknown, so the processor is thrown away; a new one
+fences, which settles the outcome, and reads what really came of it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from msgspec.structs import replace
+
+from runhistory.domain.commands import Command
+from runhistory.domain.decide import Context
+from runhistory.events.cloudevents import MalformedRecord, Record
+from runhistory.events.codec import Reply, Watermark, decode_command, encode_event, encode_reply
+from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.commands import COMMANDS_TOPIC, REPLIES_TOPIC
+from runhistory.lifecycle.memory import EVENTS_TOPIC, PartitionMemory
+from runhistory.lifecycle.plan import Plan, Planned, plan
+from runhistory.runtime.metrics import LIFECYCLE_COMMANDS, LIFECYCLE_TRANSACTION_SECONDS
+
+if TYPE_CHECKING:
+    KafkaRecord = ConsumerRecord[bytes, bytes]
+
+GROUP: Final = "lifecycle"
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Processor:
+    """Decides the commands of one partition. Exactly once."""
+
+    def __init__(
+        self,
+        partition: int,
+        producer: AIOKafkaProducer,
+        events: AIOKafkaConsumer,
+        memory: PartitionMemory,
+        compute_targets: frozenset[str],
+    ) -> None:
+        self.partition = partition
+        self._producer, self._events, self._memory = producer, events, memory
+        self._compute_targets = compute_targets
+        self.position = 0
+        """The next command to decide; a rebalance may hand out earlier ones once more."""
+
+    @classmethod
+    async def open(
+        cls,
+        bootstrap: str,
+        partition: int,
+        memory: PartitionMemory,
+        compute_targets: frozenset[str],
+    ) -> "Processor":
+        """Fence every earlier processor of `partition` and read `memory` up to the end.
+
+        Raises:
+            aiokafka.errors.KafkaError: no broker answers.
+            CannotReplay: run.events cannot be folded.
+        """
+        name = f"{GROUP}-{partition}"
+        producer = await open_producer(
+            bootstrap, client_id=name, transactional_id=name, linger_ms=0
+        )
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(producer.stop)
+            events = await open_consumer(bootstrap, client_id=f"{name}-events")
+            undo.push_async_callback(events.stop)
+            events.assign([TopicPartition(EVENTS_TOPIC, partition)])
+            await memory.catch_up(events)
+            undo.pop_all()
+        return cls(partition, producer, events, memory, compute_targets)
+
+    async def close(self) -> None:
+        """Let go. An open transaction is aborted, at the latest by whoever fences us."""
+        clients: tuple[Any, ...] = (self._producer, self._events)
+        for client in clients:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(5):
+                    await client.stop()
+
+    async def process(self, records: Sequence["KafkaRecord"]) -> None:
+        """Decide those of `records` that are due, in order, in one transaction.
+
+        Raises:
+            aiokafka.errors.KafkaError: the outcome is unknown (or we were fenced): close this
+                processor and open another.
+        """
+        due = [record for record in records if record.offset >= self.position]
+        if not due:
+            return
+        with LIFECYCLE_TRANSACTION_SECONDS.time():
+            commands = [command for record in due if (command := _decode(record))]
+            await self._memory.look_up({c.run_id for c in commands}, self._events)
+            context = Context(now=datetime.now(UTC), compute_targets=self._compute_targets)
+            decided = plan(commands, self._memory.states, context)
+            offsets = await self._commit(decided, due[-1].offset + 1)
+        self.position = due[-1].offset + 1
+        self._memory.apply(decided.changed, offsets)
+        await self._memory.trim()
+        for outcome in decided.outcomes:
+            LIFECYCLE_COMMANDS.labels(outcome.reply.outcome).inc()
+
+    async def _commit(self, decided: Plan, next_offset: int) -> dict[str, int]:
+        """Write all of it in one transaction; the offset of each changed run's last event."""
+        source = TopicPartition(COMMANDS_TOPIC, self.partition)
+        async with self._producer.transaction():
+            offsets = await self._append_events(decided.outcomes)
+            await self._append_replies(decided.outcomes, {**self._memory.last_offsets, **offsets})
+            await self._producer.send_offsets_to_transaction({source: next_offset}, GROUP)
+        return offsets
+
+    async def _append_events(self, outcomes: Sequence[Planned]) -> dict[str, int]:
+        sent = [
+            (event.run_id, await self._send(EVENTS_TOPIC, encode_event(event), self.partition))
+            for outcome in outcomes
+            for event in outcome.events
+        ]
+        return {run_id: (await result).offset for run_id, result in sent}
+
+    async def _append_replies(
+        self, outcomes: Sequence[Planned], last_offsets: dict[str, int]
+    ) -> None:
+        sent = [
+            await self._send(REPLIES_TOPIC, encode_reply(self._marked(outcome.reply, last_offsets)))
+            for outcome in outcomes
+        ]
+        for result in sent:
+            await result
+
+    def _marked(self, reply: Reply, last_offsets: dict[str, int]) -> Reply:
+        offset = last_offsets.get(reply.run_id)
+        if offset is None:
+            return reply
+        return replace(reply, watermark=str(Watermark(EVENTS_TOPIC, self.partition, offset)))
+
+    async def _send(
+        self, topic: str, record: Record, partition: int | None = None
+    ) -> "asyncio.Future[Any]":
+        result: asyncio.Future[Any] = await self._producer.send(
+            topic, record.value, key=record.key, headers=record.headers, partition=partition
+        )
+        return result
+
+
+def _decode(record: "KafkaRecord") -> Command | None:
+    """The command, or None for what is none: the gateway and the worker send no such thing."""
+    try:
+        return decode_command(record.headers, record.value or b"")
+    except MalformedRecord as error:
+        LIFECYCLE_COMMANDS.labels("malformed").inc()
+        log.error("command_malformed", offset=record.offset, error=str(error))
+        return None
