@@ -1,0 +1,1 @@
+"""The one-machine stack: Kafka, ClickHouse and the services under one supervisor."""

@@ -1,0 +1,146 @@
+"""What tests share: a real broker, a real engine and a whole stack, each started once.
+
+All of them listen on free ports of 127.0.0.1, keep their data in a temporary folder, and are
+ended for certain when the session ends. Where RUNHISTORY_REQUIRE_INFRASTRUCTURE is set (CI), a
+test that is skipped for want of them fails.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runhistory.stack.ports import free_base_port
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A Kafka broker in which the topics of topics.yaml exist."""
+
+    bootstrap: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A migrated ClickHouse engine."""
+
+    url: str
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker for the whole session. Use fresh run ids and workspaces."""
+    from aiokafka.errors import KafkaError
+
+    from runhistory.kafka.topics import ensure_topics
+    from runhistory.stack.kafka_broker import KafkaBroker, command, prepare
+    from runhistory.stack.kafka_jars import ensure_jars
+
+    base = free_base_port()
+    kafka = KafkaBroker(tmp_path_factory.mktemp("kafka"), base + 10, base + 11)
+    jars = ensure_jars()
+    prepare(kafka, jars)
+    with _process(command(kafka, jars), kafka.directory, {}) as (process, log):
+
+        def is_ready() -> bool:
+            with contextlib.suppress(KafkaError, OSError):
+                asyncio.run(ensure_topics(kafka.bootstrap))
+                return True
+            return False
+
+        _wait_until(is_ready, process, log)
+        yield Broker(kafka.bootstrap)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A migrated engine for the whole session. Use fresh run ids and workspaces."""
+    from runhistory.clickhouse.migrations import migrate
+
+    directory, port = tmp_path_factory.mktemp("engine"), free_base_port() + 12
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "RUNHISTORY_PORT": str(port),
+        "RUNHISTORY_ENGINE_DATA": str(directory / "data"),
+    }
+    with _process([sys.executable, "-m", "runhistory.stack.engine"], directory, environment) as (
+        process,
+        log,
+    ):
+
+        def is_ready() -> bool:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/ping") as answer:
+                return bool(answer.status == 200)
+            return False
+
+        _wait_until(is_ready, process, log)
+        migrate(url)
+        yield Engine(url)
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str], directory: Path, environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    log = directory / "output.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process, log
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"{process.args!r} did not start:\n{log.read_text('utf-8')[-3000:]}")
+        time.sleep(0.1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without the server libraries, the infrastructure tests are skipped, or fail in CI."""
+    config.stash[_REQUIRED] = bool(os.environ.get("RUNHISTORY_REQUIRE_INFRASTRUCTURE"))
+
+
+_REQUIRED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A skipped infrastructure test is a failure where they are required."""
+    report = yield
+    if (
+        report.skipped
+        and not hasattr(report, "wasxfail")
+        and item.config.stash[_REQUIRED]
+        and item.get_closest_marker("infrastructure")
+    ):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} was skipped, but infrastructure is required: {report.longrepr}"
+        )
+    return report
