@@ -1,0 +1,158 @@
+"""The lifecycle killed, doubled, frozen and cut off: nothing lost, nothing applied twice."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runhistory.domain.commands import (
+    CancelRun,
+    ClaimRun,
+    Command,
+    CompleteRun,
+    CreateRun,
+    FailRun,
+    ReportExit,
+    SetTags,
+    StartRun,
+)
+from runhistory.domain.ids import new_command_id, new_run_id
+from runhistory.domain.values import RunContent, RunError, ScriptSpec
+from tests.conftest import Broker
+from tests.support.lifecycle_ledger import LifecycleLedger
+from tests.support.service_process import ServiceProcess, free_port
+
+pytestmark = [pytest.mark.infrastructure]
+
+Lifecycles = list[ServiceProcess]
+
+
+@pytest.fixture
+def lifecycles(broker: Broker, tmp_path: Path) -> Iterator[Lifecycles]:
+    """Two lifecycle processes, not yet started, whose ClickHouse is away: Kafka must do."""
+    made = [
+        ServiceProcess(
+            "lifecycle",
+            tmp_path / f"lifecycle-{number}.log",
+            RUNHISTORY_KAFKA=broker.bootstrap,
+            RUNHISTORY_CLICKHOUSE=f"http://127.0.0.1:{free_port()}",
+            RUNHISTORY_INSTANCE=f"faults-{number}",
+        )
+        for number in (1, 2)
+    ]
+    yield made
+    for lifecycle in made:
+        lifecycle.__exit__(None, None, None)
+
+
+def _life_of_a_run(random: random.Random) -> list[Command]:
+    """A run's commands as two rival workers, a user and a client's retries would send them."""
+    head: dict[str, Any] = {"workspace": "faults", "run_id": new_run_id()}
+    spec = ScriptSpec(script="train.py", snapshot_id="0" * 64)
+    content = RunContent(type="script", experiment="faults", spec=spec)
+    claims = [
+        ClaimRun(command_id=new_command_id(), claim_id=worker, worker_id=worker, **head)
+        for worker in ("worker-a", "worker-b")
+    ]
+    commands: list[Command] = [
+        CreateRun(command_id=new_command_id(), content=content, **head),
+        *claims,
+        StartRun(command_id=new_command_id(), claim_id="worker-a", **head),
+        SetTags(command_id=new_command_id(), tags={"mood": "good"}, **head),
+        ReportExit(command_id=new_command_id(), claim_id="worker-a", exit_code=0, **head),
+        random.choice(
+            [
+                CompleteRun(command_id=new_command_id(), claim_id="worker-a", **head),
+                CancelRun(command_id=new_command_id(), **head),
+                FailRun(
+                    command_id=new_command_id(),
+                    claim_id="worker-b",
+                    error=RunError(code="Stale", message="a report of a claim that lost"),
+                    **head,
+                ),
+            ]
+        ),
+    ]
+    return commands
+
+
+def _interleaved(runs: int, seed: int) -> list[Command]:
+    """The lives of many runs shuffled into each other, each in its own order."""
+    shuffle = random.Random(seed)
+    lives = [_life_of_a_run(shuffle) for _ in range(runs)]
+    mixed = []
+    while lives:
+        life = shuffle.choice(lives)
+        mixed.append(life.pop(0))
+        if not life:
+            lives.remove(life)
+    return mixed
+
+
+async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(
+    broker: Broker, lifecycles: Lifecycles
+) -> None:
+    ledger, lifecycle = LifecycleLedger(broker.bootstrap), lifecycles[0]
+    lifecycle.start()
+    sending = asyncio.create_task(ledger.send(_interleaved(60, seed=1), pause=0.01))
+    chance = random.Random(2)
+    while not sending.done():
+        await asyncio.sleep(chance.uniform(0.3, 1.5))
+        lifecycle.kill()
+        lifecycle.start()
+    await sending
+    await ledger.wait_for_replies()
+    await ledger.verify()
+
+
+async def test_two_at_once_and_one_frozen_past_its_session_and_woken(
+    broker: Broker, lifecycles: Lifecycles
+) -> None:
+    ledger = LifecycleLedger(broker.bootstrap)
+    first, second = (lifecycle.start() for lifecycle in lifecycles)
+    first.wait_ready()
+    second.wait_ready()
+    commands = _interleaved(80, seed=3)
+    await ledger.send(commands[:150])
+    sending = asyncio.create_task(ledger.send(commands[150:], pause=0.03))
+    first.freeze()
+    frozen_at = time.monotonic()
+    await asyncio.sleep(0.5)
+    await ledger.wait_for_replies()  # the second has taken over all partitions by now
+    assert time.monotonic() - frozen_at > 5, "it was not frozen past its session"
+    first.thaw()
+    await sending
+    await ledger.wait_for_replies()
+    await ledger.verify()
+
+
+async def test_a_client_that_sends_every_command_twice_is_answered_alike(
+    broker: Broker, lifecycles: Lifecycles
+) -> None:
+    ledger = LifecycleLedger(broker.bootstrap)
+    lifecycles[0].start()
+    commands = _interleaved(10, seed=4)
+    await ledger.send(commands)
+    await ledger.wait_for_replies()
+    await ledger.verify()
+    before = await ledger.events()
+    first = {reply.command_id: reply for reply in await ledger.replies()}
+    again = LifecycleLedger(broker.bootstrap)
+    await again.send(commands)
+    async with asyncio.timeout(30):
+        while len(replies := await again.replies()) < 2 * len(commands):
+            await asyncio.sleep(0.1)
+    assert await again.events() == before
+    for reply in replies:
+        if first[reply.command_id].outcome == "accepted":
+            old = first[reply.command_id]
+            assert (reply.outcome, reply.status, reply.version, reply.attempt) == (
+                old.outcome,
+                old.status,
+                old.version,
+                old.attempt,
+            )

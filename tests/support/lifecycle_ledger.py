@@ -1,0 +1,106 @@
+"""Send commands to a real lifecycle, keep a ledger of them, and hold the log against it.
+
+The oracle: each command has exactly one reply; each run's versions are 1, 2, 3, … without hole
+or repetition; folding a run's events gives a state; a command that was accepted has its events
+in the log, one that was refused has none; and the status a reply names is the one the log
+has at that version.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+
+from runhistory.domain.commands import Command
+from runhistory.domain.events import Event, RunEvent
+from runhistory.domain.state import fold
+from runhistory.events.codec import Reply, decode_event, decode_reply, encode_command
+from runhistory.kafka.clients import open_consumer, open_producer
+
+
+class LifecycleLedger:
+    """Every command sent, to be compared with what lies in run.events and run.replies."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self.sent: dict[str, Command] = {}
+
+    async def send(self, commands: Iterable[Command], pause: float = 0.0) -> None:
+        """Append each command exactly once, acknowledged by the broker."""
+        producer = await open_producer(self._bootstrap, client_id="ledger")
+        try:
+            for command in commands:
+                record = encode_command(command, "ledger")
+                self.sent[command.command_id] = command
+                await producer.send_and_wait(
+                    "run.commands", record.value, key=record.key, headers=record.headers
+                )
+                if pause:
+                    await asyncio.sleep(pause)
+        finally:
+            await producer.stop()
+
+    async def wait_for_replies(self, patience: float = 90) -> None:
+        """Until every command sent has a reply."""
+        async with asyncio.timeout(patience):
+            while set(self.sent) - {reply.command_id for reply in await self.replies()}:
+                await asyncio.sleep(0.2)
+
+    async def replies(self) -> list[Reply]:
+        """The replies to commands of this ledger, in the log's order."""
+        values = await self._read("run.replies")
+        return [
+            reply
+            for reply in (decode_reply(value) for _, value in values)
+            if reply.command_id in self.sent
+        ]
+
+    async def events(self) -> dict[str, list[Event]]:
+        """The events of this ledger's runs, in the log's order."""
+        runs = {command.run_id for command in self.sent.values()}
+        found: dict[str, list[Event]] = defaultdict(list)
+        for headers, value in await self._read("run.events"):
+            event = decode_event(headers, value)
+            if event.run_id in runs:
+                found[event.run_id].append(event)
+        return found
+
+    async def verify(self) -> None:
+        """Hold the log against the ledger; raises AssertionError at the first difference."""
+        events, replies = await self.events(), await self.replies()
+        counted = Counter(reply.command_id for reply in replies)
+        assert counted == Counter(list(self.sent)), "not exactly one reply for each command"
+        for history in events.values():
+            assert [event.version for event in history] == list(range(1, len(history) + 1))
+            fold(history)
+        by_command = Counter(
+            event.command_id for history in events.values() for event in history
+        )
+        for reply in replies:
+            assert (reply.outcome == "accepted") == (by_command[reply.command_id] > 0), reply
+            self._verify_status(reply, events.get(reply.run_id, []))
+
+    def _verify_status(self, reply: Reply, history: list[Event]) -> None:
+        if reply.version:
+            event = history[reply.version - 1]
+            assert isinstance(event, RunEvent)
+            assert (event.status, event.attempt) == (reply.status, reply.attempt)
+
+    async def _read(self, topic: str) -> list[tuple[tuple[tuple[str, bytes], ...], bytes]]:
+        consumer = await open_consumer(self._bootstrap, client_id="ledger")
+        try:
+            await consumer.topics()
+            numbers = consumer.partitions_for_topic(topic) or set()
+            partitions = [TopicPartition(topic, number) for number in numbers]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            found = []
+            while any([await consumer.position(one) < ends[one] for one in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [(record.headers, record.value) for record in records]
+            return found
+        finally:
+            await consumer.stop()
+
