@@ -74,9 +74,7 @@ class LifecycleLedger:
         for history in events.values():
             assert [event.version for event in history] == list(range(1, len(history) + 1))
             fold(history)
-        by_command = Counter(
-            event.command_id for history in events.values() for event in history
-        )
+        by_command = Counter(event.command_id for history in events.values() for event in history)
         for reply in replies:
             assert (reply.outcome == "accepted") == (by_command[reply.command_id] > 0), reply
             self._verify_status(reply, events.get(reply.run_id, []))
@@ -103,4 +101,3 @@ class LifecycleLedger:
             return found
         finally:
             await consumer.stop()
-
