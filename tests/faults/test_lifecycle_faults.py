@@ -99,12 +99,14 @@ async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(
     ledger, lifecycle = LifecycleLedger(broker.bootstrap), lifecycles[0]
     lifecycle.start()
     sending = asyncio.create_task(ledger.send(_interleaved(60, seed=1), pause=0.01))
-    chance = random.Random(2)
+    chance, kills = random.Random(2), 0
     while not sending.done():
         await asyncio.sleep(chance.uniform(0.3, 1.5))
         lifecycle.kill()
         lifecycle.start()
+        kills += 1
     await sending
+    assert kills >= 3, "the load ended too soon to kill it in the middle"
     await ledger.wait_for_replies()
     await ledger.verify()
 

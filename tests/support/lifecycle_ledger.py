@@ -10,13 +10,12 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from aiokafka import TopicPartition
-
 from runhistory.domain.commands import Command
 from runhistory.domain.events import Event, RunEvent
 from runhistory.domain.state import fold
 from runhistory.events.codec import Reply, decode_event, decode_reply, encode_command
 from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.topics import partitions_of
 
 
 class LifecycleLedger:
@@ -88,9 +87,7 @@ class LifecycleLedger:
     async def _read(self, topic: str) -> list[tuple[tuple[tuple[str, bytes], ...], bytes]]:
         consumer = await open_consumer(self._bootstrap, client_id="ledger")
         try:
-            await consumer.topics()
-            numbers = consumer.partitions_for_topic(topic) or set()
-            partitions = [TopicPartition(topic, number) for number in numbers]
+            partitions = partitions_of(topic)
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             await consumer.seek_to_beginning(*partitions)

@@ -18,6 +18,7 @@ from runhistory.domain.commands import Command
 from runhistory.events.cloudevents import MalformedRecord
 from runhistory.events.codec import Reply, decode_reply, encode_command
 from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.topics import partitions_of
 
 COMMANDS_TOPIC: Final = "run.commands"
 REPLIES_TOPIC: Final = "run.replies"
@@ -147,9 +148,7 @@ class CommandClient:
 
     async def _resume(self, consumer: AIOKafkaConsumer) -> None:
         """Follow from the end the first time; after an interruption, from where it was."""
-        await consumer.topics()
-        numbers = consumer.partitions_for_topic(REPLIES_TOPIC) or set()
-        partitions = [TopicPartition(REPLIES_TOPIC, number) for number in numbers]
+        partitions = partitions_of(REPLIES_TOPIC)
         consumer.assign(partitions)
         if not self._positions:
             self._positions = await consumer.end_offsets(partitions)

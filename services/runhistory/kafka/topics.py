@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from msgspec import Struct
@@ -69,6 +70,11 @@ def load_topics() -> dict[str, Topic]:
         TopicsInvalid: topics.yaml breaks a rule.
     """
     return dict(_topics_file().topics)
+
+
+def partitions_of(topic: str) -> list[TopicPartition]:
+    """Every partition of a topic; the count is fixed, and `ensure_topics` has checked it."""
+    return [TopicPartition(topic, number) for number in range(load_topics()[topic].partitions)]
 
 
 async def ensure_topics(bootstrap: str, replication: int | None = None) -> None:
