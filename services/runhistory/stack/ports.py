@@ -3,63 +3,39 @@
 import contextlib
 import random
 import socket
-from dataclasses import dataclass
 from typing import Final
 
 import psutil
 
-DEFAULT_BASE_PORT: Final = 8780
+from runhistory.runtime.settings import PORT_OFFSETS
+
 HOST: Final = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where each process of a stack listens (docs/architecture.md)."""
-
-    gateway: int
-    kafka: int
-    kafka_controller: int
-    engine: int
-    lifecycle: int
-    sink: int
-    worker: int
-
-    @classmethod
-    def from_base(cls, base: int) -> "Ports":
-        """The gateway on `base`, the others from `base` + 10 on."""
-        return cls(base, base + 10, base + 11, base + 12, base + 13, base + 14, base + 15)
-
-    def by_name(self) -> dict[str, int]:
-        """Every port with its owner's name, for messages."""
-        return {
-            "gateway": self.gateway,
-            "kafka": self.kafka,
-            "kafka controller": self.kafka_controller,
-            "engine": self.engine,
-            "lifecycle": self.lifecycle,
-            "sink": self.sink,
-            "worker": self.worker,
-        }
+HIGHEST_BASE_PORT: Final = 65_535 - max(PORT_OFFSETS.values())
 
 
 class PortTaken(Exception):
     """Something else listens where a process of the stack has to."""
 
 
-def check_ports(ports: Ports) -> None:
-    """Refuse when one of the ports is in use.
+def ports_from(base: int) -> dict[str, int]:
+    """Where each process of a stack listens, by its name (docs/architecture.md)."""
+    return {name: base + offset for name, offset in PORT_OFFSETS.items()}
+
+
+def check_ports(base: int) -> None:
+    """Refuse when a port of the stack is in use.
 
     Raises:
         PortTaken: names every such port, and who has it where that can be told.
     """
-    taken = {name: port for name, port in ports.by_name().items() if not is_free(port)}
+    taken = {name: port for name, port in ports_from(base).items() if not is_free(port)}
     if not taken:
         return
-    lines = [f"  {port} ({name}): {_holder(port)}" for name, port in taken.items()]
+    lines = [f"  {port} (for {name}): {_holder(port)}" for name, port in taken.items()]
     raise PortTaken(
-        "These ports are taken:\n"
+        "Something else listens on ports that the stack needs:\n"
         + "\n".join(lines)
-        + "\nStop what listens there, or choose other ports with --port."
+        + "\nStop it, or choose other ports with --port."
     )
 
 
@@ -79,7 +55,7 @@ def free_base_port() -> int:
     while True:
         # Below the range from which the kernel takes ports for outgoing connections.
         base = random.randrange(10_000, 32_000, 20)
-        if all(is_free(port) for port in Ports.from_base(base).by_name().values()):
+        if all(is_free(port) for port in ports_from(base).values()):
             return base
 
 
@@ -90,4 +66,4 @@ def _holder(port: int) -> str:
             if listens and listens.port == port and connection.pid is not None:
                 process = psutil.Process(connection.pid)
                 return f"process {process.pid}, {' '.join(process.cmdline())[:120]}"
-    return "another process, which this user cannot see"
+    return "a process that this user cannot see"
