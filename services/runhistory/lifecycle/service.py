@@ -73,21 +73,27 @@ class Lifecycle(ConsumerRebalanceListener):
 
     async def _open(self, numbers: set[int]) -> set[int]:
         """Open processors; what was fetched for them before they fenced does not count."""
-        for number in sorted(numbers):
-            memory = self._memories.setdefault(
-                number, PartitionMemory(self._settings.clickhouse, number)
-            )
-            try:
-                processor = await Processor.open(
-                    self._settings.kafka, number, memory, self._settings.compute_targets
-                )
-                processor.position = await self._rewind(number)
-            except KafkaError as error:
-                self._service.health.not_ready(f"partition {number}: {error!r}")
-                log.warning("processor_not_opened", partition=number, error=repr(error))
-                continue
-            self._processors[number] = processor
+        await asyncio.gather(*(self._open_one(number) for number in numbers))
         return numbers
+
+    async def _open_one(self, number: int) -> None:
+        memory = self._memories.setdefault(
+            number, PartitionMemory(self._settings.clickhouse, number)
+        )
+        try:
+            processor = await Processor.open(
+                self._settings.kafka, number, memory, self._settings.compute_targets
+            )
+        except KafkaError as error:
+            self._service.health.not_ready(f"partition {number}: {error!r}")
+            log.warning("processor_not_opened", partition=number, error=repr(error))
+            return
+        self._processors[number] = processor
+        try:
+            processor.position = await self._rewind(number)
+        except KafkaError as error:
+            log.warning("processor_not_opened", partition=number, error=repr(error))
+            await self._close([number])
 
     async def _rewind(self, number: int) -> int:
         """Go on from the committed offset as it is now, after the fence."""
