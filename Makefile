@@ -1,0 +1,78 @@
+# The workshop's commands; `make` alone explains them. Python 3.11 or newer, make and the package
+# registries are all that is needed: everything else is installed below .venv/ and ~/.cache/.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DATA := .runhistory
+LEARNING_RATE ?= 0.05
+TESTS ?=
+
+.PHONY: help run stop setup test lint format bench lock schemas wheel
+
+help:  ## show this
+	@echo "runhistory: an event-sourced Run History for machine learning"
+	@echo
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: setup  ## start Kafka, ClickHouse and the services, and train the example on them
+	@$(BIN)/runhistory status --data $(DATA) > /dev/null 2>&1 \
+		|| $(BIN)/runhistory up --detach --data $(DATA)
+	@$(BIN)/runhistory submit examples/digits --script train.py --experiment digits --follow \
+		-- --learning-rate $(LEARNING_RATE)
+
+stop:  ## stop what `make run` started; its data stay in .runhistory/
+	@if [ -x $(BIN)/runhistory ]; then $(BIN)/runhistory down --data $(DATA); \
+		else echo "Nothing is installed here, so nothing was started."; fi
+
+setup: $(INSTALLED)  ## install everything, as locked, into .venv/
+
+test: setup  ## run all tests (TESTS=tests/unit for some of them)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: setup  ## ruff, mypy and the import rule
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_imports.py
+
+format: setup  ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+schemas: setup  ## write the generated parts of schemas/ anew
+	$(BIN)/python -m runhistory.events.schemas
+	$(BIN)/python -m runhistory.gateway.openapi
+
+lock: setup  ## choose the newest dependencies that fit, and write down their digests
+	$(BIN)/uv pip compile pyproject.toml --extra local --group dev $(COMPILE) \
+		--output-file requirements/all.txt
+	grep -E '^uv==' requirements/all.txt | cut -d' ' -f1 \
+		| $(BIN)/uv pip compile - $(COMPILE) --output-file requirements/uv.txt
+	$(BIN)/python -m runhistory.stack.kafka_jars
+
+wheel: setup  ## build the wheel into dist/
+	$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python
+
+COMPILE := --universal --python-version 3.11 --upgrade --generate-hashes --quiet \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+
+$(INSTALLED): requirements/all.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is older or missing."; \
+		echo "Say which to take: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo "This Python cannot make virtual environments (Debian and Ubuntu leave that out)."; \
+		echo "Install it: apt-get install python3-venv"; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "Making $(VENV)/"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the locked dependencies into $(VENV)/ (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--only-binary :all: -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/all.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
