@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 # Lifecycle: one count for each command decided, by what came of it.
 LIFECYCLE_COMMANDS: Final = Counter(
@@ -19,4 +19,53 @@ LIFECYCLE_TRANSACTION_SECONDS: Final = Histogram(
 # Lifecycle: transactions that had to be given up (fenced, broker away).
 LIFECYCLE_ABORTS: Final = Counter(
     "runhistory_lifecycle_aborts_total", "Transactions given up, by reason.", ["reason"]
+)
+
+# Sink: what has been stored and committed. Bytes are the records' values; points are counted
+# while splicing (an upper bound for a writer that formats its JSON unlike ours).
+SINK_RECORDS: Final = Counter(
+    "runhistory_sink_records_total", "Records stored and committed.", ["topic"]
+)
+SINK_BYTES: Final = Counter(
+    "runhistory_sink_bytes_total", "Bytes of the records stored and committed.", ["topic"]
+)
+SINK_POINTS: Final = Counter(
+    "runhistory_sink_points_total", "Metric points in the records stored and committed."
+)
+# Sink: one observation for each INSERT that ClickHouse accepted.
+SINK_INSERT_SECONDS: Final = Histogram(
+    "runhistory_sink_insert_seconds",
+    "Time of one INSERT into a landing table and all of its targets.",
+    ["table"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 60),
+)
+SINK_INSERT_RECORDS: Final = Histogram(
+    "runhistory_sink_insert_records",
+    "Records in one INSERT.",
+    ["table"],
+    buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
+)
+# Sink: from Kafka's time of a batch's oldest record to the commit that covers it.
+SINK_VISIBLE_SECONDS: Final = Histogram(
+    "runhistory_sink_visible_seconds",
+    "Age of a batch's oldest record when it had become visible.",
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30, 300),
+)
+# Sink: how far behind it is, measured every few seconds.
+SINK_LAG: Final = Gauge(
+    "runhistory_sink_lag_records", "Records not yet stored.", ["topic", "partition"]
+)
+SINK_WATERMARK_AGE: Final = Gauge(
+    "runhistory_sink_watermark_age_seconds",
+    "Age of the oldest record that has been read and is not stored yet; 0 without one.",
+)
+# Sink: trouble.
+SINK_FAILURES: Final = Counter(
+    "runhistory_sink_failures_total", "Attempts to store a batch that failed and are repeated."
+)
+SINK_SUPERSEDED: Final = Counter(
+    "runhistory_sink_superseded_total", "Batches forgotten because the group rebalanced."
+)
+SINK_DEAD_LETTERS: Final = Counter(
+    "runhistory_sink_dead_letters_total", "Records buried in a dead-letter topic.", ["topic"]
 )
