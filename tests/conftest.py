@@ -50,7 +50,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     kafka = KafkaBroker(tmp_path_factory.mktemp("kafka"), base + 10, base + 11)
     jars = ensure_jars()
     prepare(kafka, jars)
-    with _process(command(kafka, jars), kafka.directory, {}) as (process, log):
+    with _process(command(kafka, jars), kafka.directory) as (process, log):
 
         def is_ready() -> bool:
             with contextlib.suppress(KafkaError, OSError):
@@ -69,14 +69,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
     directory, port = tmp_path_factory.mktemp("engine"), free_base_port() + 12
     url = f"http://127.0.0.1:{port}"
-    environment = {
-        "RUNHISTORY_PORT": str(port),
-        "RUNHISTORY_ENGINE_DATA": str(directory / "data"),
-    }
-    with _process([sys.executable, "-m", "runhistory.stack.engine"], directory, environment) as (
-        process,
-        log,
-    ):
+    arguments = ["--data", str(directory / "data"), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "runhistory.stack.engine", *arguments]
+    with _process(command, directory) as (process, log):
 
         def is_ready() -> bool:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/ping") as answer:
@@ -89,15 +84,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def _process(
-    command: list[str], directory: Path, environment: dict[str, str]
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def _process(command: list[str], directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     log = directory / "output.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             cwd=directory,
-            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

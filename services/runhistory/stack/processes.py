@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,7 @@ class ProcessSpec:
     port: int
     log: Path
     stop_seconds: float
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]
 
     @property
     def address(self) -> str:
@@ -67,37 +67,33 @@ def process_specs(
     broker = kafka_broker(files, base_port)
     shared = _environment(files, base_port, broker)
 
-    def service(name: str, module: str = "", **extra: str) -> ProcessSpec:
+    def process(name: str, command: list[str], **extra: str) -> ProcessSpec:
         return ProcessSpec(
             name=name,
-            # -P: a file of the user named like a module of ours must not be imported instead.
-            command=[sys.executable, "-P", "-m", module or f"runhistory.{name}"],
-            directory=files.data,
+            command=command,
+            directory=broker.directory if name == "kafka" else files.data,
             port=ports[name],
             log=files.log(name),
             stop_seconds=STOP_SECONDS[name],
             environment={**shared, "RUNHISTORY_PORT": str(ports[name]), **extra},
         )
 
+    def python(module: str, *arguments: str) -> list[str]:
+        # -P: a file of the user named like a module of ours must not be imported instead.
+        return [sys.executable, "-P", "-m", f"runhistory.{module}", *arguments]
+
+    engine = ["--data", str(files.engine), "--host", HOST, "--port", str(ports["engine"])]
+    worker = {
+        "RUNHISTORY_WORKER_DATA": str(files.worker),
+        "RUNHISTORY_WORKER_SLOTS": str(slots),
+    }
     return [
-        ProcessSpec(
-            name="kafka",
-            command=command(broker, jars),
-            directory=broker.directory,
-            port=broker.port,
-            log=files.log("kafka"),
-            stop_seconds=STOP_SECONDS["kafka"],
-            environment=shared,
-        ),
-        service("engine", "runhistory.stack.engine", RUNHISTORY_ENGINE_DATA=str(files.engine)),
-        service("lifecycle"),
-        service("sink"),
-        service("gateway"),
-        service(
-            "worker",
-            RUNHISTORY_WORKER_DATA=str(files.worker),
-            RUNHISTORY_WORKER_SLOTS=str(slots),
-        ),
+        process("kafka", command(broker, jars)),
+        process("engine", python("stack.engine", *engine)),
+        process("lifecycle", python("lifecycle")),
+        process("sink", python("sink")),
+        process("gateway", python("gateway")),
+        process("worker", python("worker"), **worker),
     ]
 
 
