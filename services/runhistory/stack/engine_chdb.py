@@ -1,0 +1,270 @@
+"""The engine itself: chDB (ClickHouse as a library) behind one class, `Engine`.
+
+chDB is one engine for each process and data folder; a handle to it costs 0.1 ms and has settings
+of its own. So every request opens a handle (`Session`) and closes it: nothing that one request
+sets can leak into the next, and handles of several threads run in parallel.
+
+A query is killed by its token, which travels as the setting `log_comment` and so stands in
+`system.processes`. chDB gives no other way to name a query from outside.
+"""
+
+import fcntl
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TextIO
+from xml.sax.saxutils import escape
+
+import psutil
+from msgspec import Struct
+
+GIB: Final = 1 << 30
+_ERROR: Final = re.compile(r"Code: (\d+)\. ")
+_SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What the engine may take of the machine. Bytes and seconds."""
+
+    server_memory: int
+    query_memory: int
+    query_seconds: int = 600
+    mark_cache: int = 128 << 20
+    merges: int = 2
+
+    @classmethod
+    def for_this_machine(cls, server_memory: int | None = None) -> "Limits":
+        """A quarter of the memory, between 1 and 8 GiB; one query may take two thirds of that."""
+        memory = server_memory or min(max(psutil.virtual_memory().total // 4, GIB), 8 * GIB)
+        return cls(server_memory=memory, query_memory=memory * 2 // 3)
+
+
+class QueryFailed(Exception):
+    """The engine refused or failed a query; `code` is ClickHouse's error code (0: none given)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        found = _ERROR.search(message)
+        self.code = int(found.group(1)) if found else 0
+
+
+class DataInUse(Exception):
+    """Another process has this data folder open."""
+
+
+class Written(Struct, frozen=True):
+    """What an INSERT wrote, materialized views included."""
+
+    rows: int
+    bytes: int
+
+
+class Engine:
+    """One engine over one folder. Methods may be called from any thread."""
+
+    def __init__(self, data: Path, limits: Limits) -> None:
+        """Open `data`; the folder is made when it is missing.
+
+        Raises:
+            DataInUse: another process has it open.
+        """
+        # Costs half a second and starts threads, so it is not done where this module is imported.
+        self._chdb: Any = importlib.import_module("chdb._chdb")
+        self._limits = limits
+        self._path = str(data)
+        data.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(data / "engine.lock")
+        configuration = data / "config.xml"
+        configuration.write_text(_configuration(limits))
+        self._handle = self._chdb.connect(f"{self._path}?config-file={configuration}")
+
+    def close(self) -> None:
+        """Write out what is pending and stop the engine. No session may be open."""
+        self._handle.close()
+        self._lock.close()
+
+    def session(
+        self, token: str, settings: Mapping[str, str], database: str | None = None
+    ) -> "Session":
+        """A fresh handle with these settings; `kill` knows it by `token`.
+
+        Raises:
+            QueryFailed: no such setting, value or database.
+        """
+        limits = self._limits
+        session = Session(self._chdb.connect(self._path), token)
+        defaults = {
+            "implicit_select": "0",  # chDB reads `abc` as `SELECT abc`; a server does not
+            "async_insert": "0",
+            "max_memory_usage": str(limits.query_memory),
+            "max_bytes_before_external_group_by": str(limits.query_memory // 2),
+            "max_bytes_before_external_sort": str(limits.query_memory // 2),
+            "max_execution_time": str(limits.query_seconds),
+        }
+        try:
+            session.prepare({**defaults, **settings, "log_comment": token}, database)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def kill(self, token: str) -> None:
+        """Stop the query of the session with this token, if it is running. Does not wait."""
+        handle = self._chdb.connect(self._path)
+        try:
+            handle.query(f"KILL QUERY WHERE Settings['log_comment'] = '{token}' ASYNC", "Null")
+        finally:
+            handle.close()
+
+
+class Session:
+    """One handle, for one statement, in one thread."""
+
+    def __init__(self, handle: Any, token: str) -> None:
+        self._handle = handle
+        self.token = token
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the handle; a stream that is open is cancelled."""
+        self._handle.close()
+
+    def prepare(self, settings: Mapping[str, str], database: str | None) -> None:
+        """Apply settings, then the database."""
+        for name in settings:
+            if not _SETTING.fullmatch(name):
+                raise QueryFailed(f"Code: 115. DB::Exception: Unknown setting '{name}'.")
+        values = ", ".join(f"{name} = {_quoted(value)}" for name, value in settings.items())
+        self.query(f"SET {values}", "Null", {})
+        if database and database != "default":
+            name = database.replace("\\", "\\\\").replace("`", "\\`")
+            self.query(f"USE `{name}`", "Null", {})
+
+    def query(self, statement: str, format: str, parameters: Mapping[str, str]) -> bytes:
+        """The whole answer of any statement; `format` where the statement names none.
+
+        Raises:
+            QueryFailed
+        """
+        try:
+            result = self._handle.query(statement, format, params=dict(parameters))
+        except RuntimeError as error:
+            raise QueryFailed(str(error)) from None
+        answer: bytes = result.bytes()
+        return answer
+
+    def stream(
+        self, statement: str, format: str, parameters: Mapping[str, str]
+    ) -> Iterator[memoryview | bytes]:
+        """The answer of a SELECT in pieces, as they become ready, in bounded memory.
+
+        Every piece is complete in `format`, so only formats without head and foot may be used.
+
+        Raises:
+            QueryFailed: before the first piece or between two.
+        """
+        handle = self._handle
+        try:
+            stream = handle.send_query(statement, format, params=dict(parameters))
+            while True:
+                piece = handle.streaming_fetch_result(stream)
+                if piece is None or piece.rows_read() == 0:
+                    return
+                yield piece.bytes()
+        except RuntimeError as error:
+            raise QueryFailed(str(error)) from None
+
+    def insert(self, statement: str, format: str, pieces: Iterable[bytes]) -> Written:
+        """Stream `pieces` into an INSERT (without FORMAT) and commit it at their end.
+
+        Memory is bounded by the engine's block size, not by the length of the whole. Whatever
+        `pieces` raises passes through, and nothing that was not yet a full block is written.
+
+        Raises:
+            QueryFailed
+        """
+        handle = self._handle
+        try:
+            insert = handle.send_insert(statement, format)
+            done = False
+            try:
+                for piece in pieces:
+                    handle.insert_append(insert, piece)
+                result = handle.insert_done(insert)
+                done = True
+            finally:
+                if not done:
+                    _cancel(handle, insert)
+        except RuntimeError as error:
+            raise QueryFailed(str(error)) from None
+        return Written(rows=result.rows_written(), bytes=result.bytes_written())
+
+
+def _cancel(handle: Any, insert: Any) -> None:
+    try:
+        handle.insert_cancel(insert)
+    except RuntimeError:
+        return  # it failed before: there is nothing left to cancel
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _lock(path: Path) -> TextIO:
+    """Hold an exclusive lock for as long as the file is open (a killed process lets go too)."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise DataInUse(
+            f"{path.parent} is in use by another engine. Stop that one first."
+        ) from error
+    return file
+
+
+def _configuration(limits: Limits) -> str:
+    """The server's own settings: a small machine's share of memory and threads, no system logs."""
+    settings = {
+        "max_server_memory_usage": limits.server_memory,
+        "mark_cache_size": limits.mark_cache,
+        "timezone": "UTC",
+        "background_pool_size": limits.merges,
+        "background_merges_mutations_concurrency_ratio": 2,
+        "background_schedule_pool_size": 4,
+        "background_move_pool_size": 1,
+        "background_fetches_pool_size": 1,
+        "background_common_pool_size": 2,
+        "asynchronous_metrics_update_period_s": 60,
+        "asynchronous_metrics_enable_heavy_metrics": 0,
+    }
+    # With so few merge threads, ClickHouse's defaults for how many must be free never hold.
+    free_entries = {
+        "number_of_free_entries_in_pool_to_execute_mutation": 1,
+        "number_of_free_entries_in_pool_to_lower_max_size_of_merge": 1,
+        "number_of_free_entries_in_pool_to_execute_optimize_entire_partition": 1,
+    }
+    return (
+        "<clickhouse>"
+        + _elements(settings)
+        + f"<merge_tree>{_elements(free_entries)}</merge_tree>"
+        + "</clickhouse>\n"
+    )
+
+
+def _elements(values: Mapping[str, object]) -> str:
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())
