@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from runhistory.events import strict_json
 from runhistory.events.metric_batch import InvalidBatch, Sequence, Time, Writer
 
 MAX_LINES: Final = 5_000
@@ -53,8 +54,8 @@ def check(body: bytes) -> LogBatch:
         InvalidBatch: the message names the place and what is wrong there.
     """
     try:
-        batch = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        batch = strict_json.decode(body, _decoder)
+    except strict_json.NotStrictJson as error:
         raise InvalidBatch(str(error)) from error
     if not len(batch.streams) == len(batch.times) == len(batch.lines):
         raise InvalidBatch("streams, times and lines must have the same length.")

@@ -69,3 +69,29 @@ SINK_SUPERSEDED: Final = Counter(
 SINK_DEAD_LETTERS: Final = Counter(
     "runhistory_sink_dead_letters_total", "Records buried in a dead-letter topic.", ["topic"]
 )
+
+# Gateway: one count for each request, by the route's template (never a raw path).
+GATEWAY_REQUESTS: Final = Counter(
+    "runhistory_gateway_requests_total",
+    "HTTP requests answered, by method, route and status.",
+    ["method", "route", "status"],
+)
+# Gateway: from the request's head to the last byte of the answer, bodies included.
+GATEWAY_REQUEST_SECONDS: Final = Histogram(
+    "runhistory_gateway_request_seconds",
+    "Time to answer an HTTP request, by method and route.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
+)
+# Gateway: batches that all in-sync replicas have; repetitions by clients count again.
+GATEWAY_BATCHES: Final = Counter(
+    "runhistory_gateway_batches_total", "Batches appended, by topic.", ["topic"]
+)
+GATEWAY_BATCH_BYTES: Final = Counter(
+    "runhistory_gateway_batch_bytes_total",
+    "Bytes of batches appended, before compression, by topic.",
+    ["topic"],
+)
+GATEWAY_POINTS: Final = Counter(
+    "runhistory_gateway_points_total", "Metric points appended; repetitions count again."
+)
