@@ -165,6 +165,7 @@ async def _until_stopped(service: Service, sink: Sink) -> None:
             if task.done():
                 task.result()  # what ended it early
     finally:
-        for task in (running, watching, stopping):
+        tasks: list[asyncio.Task[Any]] = [running, watching, stopping]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(running, watching, stopping, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
