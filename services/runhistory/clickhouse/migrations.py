@@ -1,0 +1,121 @@
+"""Bring ClickHouse's tables and views up to what schemas/clickhouse says. Forward only.
+
+A migration is a numbered file of statements, each ending with `;` at a line's end. ClickHouse has no
+transaction around them, so every statement can be run again (IF NOT EXISTS, OR REPLACE), and a file
+is recorded only after its last one: whoever is killed in its middle begins it anew. What is
+recorded never changes; an edited file is refused, because its tables would not follow it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+from clickhouse_connect.driver.client import Client
+from msgspec import Struct
+
+from runhistory.clickhouse.client import open_client, reporting_unavailable
+from runhistory.events.contract import schemas_directory
+
+STORAGE: Final = "projection_1"
+"""The database with the tables that the sink fills; a rebuild fills another one."""
+
+_FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
+_STATEMENT_END: Final = re.compile(r";[ \t]*\n")
+_COMMENT: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
+
+
+class MigrationRefused(Exception):
+    """The files and what was applied do not go together; the message says what to do."""
+
+
+class Migration(Struct, frozen=True):
+    """One file; `digest` is the SHA-256 of its text."""
+
+    name: str
+    digest: str
+    text: str
+
+    def statements(self, storage: str) -> list[str]:
+        """Its statements, for the storage database of that name."""
+        text = _COMMENT.sub("", self.text).replace("{storage}", storage)
+        return [part.strip() for part in _STATEMENT_END.split(text + "\n") if part.strip()]
+
+
+def load_migrations(directory: Path | None = None) -> list[Migration]:
+    """All migrations in order.
+
+    Raises:
+        MigrationRefused: a file's name is none of a migration, or a number is missing or taken.
+    """
+    directory = directory or schemas_directory() / "clickhouse"
+    migrations = []
+    for expected, path in enumerate(sorted(directory.glob("*.sql")), start=1):
+        found = _FILE.fullmatch(path.name)
+        if not found or int(found.group(1)) != expected:
+            raise MigrationRefused(
+                f"{path.name} should begin with {expected:04}_: migrations are numbered 0001, "
+                "0002, … without a gap."
+            )
+        text = path.read_text("utf-8")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        migrations.append(Migration(path.stem, digest, text))
+    return migrations
+
+
+def migrate(url: str, storage: str = STORAGE, directory: Path | None = None) -> list[str]:
+    """Apply what is not applied yet to `storage`, and let the views read from it.
+
+    Safe to be called again, at the same time from elsewhere, and after a kill.
+
+    Returns:
+        The names of the migrations that were applied now.
+
+    Raises:
+        EngineUnavailable: ClickHouse does not answer; some may be applied.
+        MigrationRefused: an applied file was edited, or the database is newer than the files.
+    """
+    migrations = load_migrations(directory)
+    client = open_client(url, database="default")
+    with reporting_unavailable():
+        client.command(f"CREATE DATABASE IF NOT EXISTS {storage}")
+        client.command(
+            f"CREATE TABLE IF NOT EXISTS {storage}.migrations "
+            "(name String, digest String, applied DateTime64(6, 'UTC')) "
+            "ENGINE = ReplacingMergeTree ORDER BY name"
+        )
+        due = _due(migrations, _applied(client, storage))
+        for migration in due:
+            _apply(client, migration, storage)
+    return [migration.name for migration in due]
+
+
+def _applied(client: Client, storage: str) -> dict[str, str]:
+    rows = client.query(f"SELECT name, digest FROM {storage}.migrations FINAL").result_rows
+    return {str(name): str(digest) for name, digest in rows}
+
+
+def _due(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
+    names = {migration.name for migration in migrations}
+    if unknown := sorted(set(applied) - names):
+        raise MigrationRefused(
+            f"The database has migrations that this version does not know: {', '.join(unknown)}. "
+            "A newer version made it; use that one."
+        )
+    for migration in migrations:
+        if applied.get(migration.name, migration.digest) != migration.digest:
+            raise MigrationRefused(
+                f"{migration.name} was edited after it had been applied. Undo the edit and put "
+                "the change into a new migration."
+            )
+    return [migration for migration in migrations if migration.name not in applied]
+
+
+def _apply(client: Client, migration: Migration, storage: str) -> None:
+    for statement in migration.statements(storage):
+        client.command(statement)
+    client.command(
+        f"INSERT INTO {storage}.migrations "
+        "SELECT {name:String}, {digest:String}, now64(6, 'UTC')",
+        parameters={"name": migration.name, "digest": migration.digest},
+    )
