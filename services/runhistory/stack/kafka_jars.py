@@ -72,24 +72,18 @@ def ensure_jars(progress: Progress | None = None, cache: Path | None = None) -> 
     if missing:
         cache.mkdir(parents=True, exist_ok=True)
         _download_all(missing, cache, len(jars), progress)
-    paths = [cache / jar.filename for jar in jars]
-    for jar, path in zip(jars, paths, strict=True):
-        check_jar(jar, path)
-    return paths
+    for jar in jars:
+        _check(jar, cache / jar.filename, "Delete the file and start again")
+    return [cache / jar.filename for jar in jars]
 
 
-def check_jar(jar: Jar, path: Path) -> None:
-    """Refuse a file that is not the listed jar.
-
-    Raises:
-        JarRefused: the digest is another one.
-    """
+def _check(jar: Jar, path: Path, advice: str) -> None:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != jar.sha256:
         raise JarRefused(
-            f"{path} is not the {jar.filename} that runhistory was tested with: its SHA-256 is "
-            f"{found}, expected {jar.sha256}. Delete the file and try again; if it comes back "
-            "the same, do not trust where it comes from."
+            f"{path} is not the {jar.filename} that runhistory was tested with. Its SHA-256 is "
+            f"{found}, expected {jar.sha256}. {advice}; if that brings the same, "
+            "do not trust where it comes from."
         )
 
 
@@ -118,7 +112,7 @@ def _download(jar: Jar, staging: Path, cache: Path) -> None:
                     f"needs Maven Central; later ones use {cache}."
                 ) from error
             time.sleep(2**tried)
-    check_jar(jar, path)
+    _check(jar, path, "It was downloaded just now and has been thrown away: try again")
     path.replace(cache / jar.filename)
 
 

@@ -31,9 +31,9 @@ Report = Callable[[str], None]
 """Takes one line about what is going on, for people."""
 
 _PROBE_SECONDS: Final = 2.0
-# Of the caller's own variables only this one is for the stack; the others point SDK and CLI
+# Of the caller's own variables only these are for the stack; the others point SDK and CLI
 # somewhere, or belong to a run inside which `up` was called.
-_PASSED_ON: Final = {"RUNHISTORY_TOKEN"}
+_PASSED_ON: Final = {"RUNHISTORY_TOKEN", "RUNHISTORY_WORKER_KEEP_ATTEMPTS"}
 
 
 @dataclass(frozen=True)
