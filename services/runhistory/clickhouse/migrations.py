@@ -1,8 +1,8 @@
 """Bring ClickHouse's tables and views up to what schemas/clickhouse says. Forward only.
 
-A migration is a numbered file of statements, each ending with `;` at a line's end. ClickHouse has no
-transaction around them, so every statement can be run again (IF NOT EXISTS, OR REPLACE), and a file
-is recorded only after its last one: whoever is killed in its middle begins it anew. What is
+A migration is a numbered file of statements, each ending with `;` at a line's end. ClickHouse has
+no transaction around them, so every statement can be run again (IF NOT EXISTS, OR REPLACE), and a
+file is recorded only after its last one: whoever is killed in its middle begins it anew. What is
 recorded never changes; an edited file is refused, because its tables would not follow it.
 """
 
@@ -91,7 +91,10 @@ def migrate(url: str, storage: str = STORAGE, directory: Path | None = None) -> 
 
 
 def _applied(client: Client, storage: str) -> dict[str, str]:
-    rows = client.query(f"SELECT name, digest FROM {storage}.migrations FINAL").result_rows
+    rows = client.query(
+        "SELECT name, digest FROM {storage:Identifier}.migrations FINAL",
+        parameters={"storage": storage},
+    ).result_rows
     return {str(name): str(digest) for name, digest in rows}
 
 
