@@ -10,7 +10,9 @@ import time
 import uuid
 from typing import Final
 
-RUN_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
+END_OF_TEXT: Final = r"$(?!\n)"
+"""The end in every regular expression language; in Python `$` alone passes a last newline."""
+RUN_ID_PATTERN: Final = r"^[0-9a-f]{32}" + END_OF_TEXT
 EXPERIMENT_NAMESPACE: Final = uuid.UUID("8d0bd5ad-6a4a-5c1e-9a34-6a5b6f0b7c11")
 
 _RUN_ID = re.compile(RUN_ID_PATTERN)

@@ -5,20 +5,37 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from runhistory.domain.ids import RUN_ID_PATTERN
+from runhistory.domain.ids import END_OF_TEXT, RUN_ID_PATTERN
 
 MAX_TEXT: Final = 16_384
 MAX_INT64: Final = 2**63 - 1
 
 RunId = Annotated[str, Meta(pattern=RUN_ID_PATTERN, description="UUIDv7 as 32 hex digits")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 as 64 hex digits")]
-Workspace = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$", description="tenant boundary")
+Sha256 = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}" + END_OF_TEXT, description="SHA-256 as 64 hex digits")
 ]
-CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
-Name = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Workspace = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}" + END_OF_TEXT, description="tenant boundary"),
+]
+CommandId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}" + END_OF_TEXT)]
+Name = Annotated[
+    str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+" + END_OF_TEXT)
+]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Argument = Annotated[
+    str,
+    Meta(
+        max_length=MAX_TEXT,
+        pattern=r"^[^\x00]*" + END_OF_TEXT,
+        description="what a process can be given: no NUL",
+    ),
+]
+VariableName = Annotated[
+    str, Meta(max_length=256, pattern=r"^[A-Za-z_][A-Za-z0-9_]*" + END_OF_TEXT)
+]
 Attempt = Annotated[int, Meta(ge=0, le=2**31 - 1, description="0 before the first attempt")]
+StartedAttempt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="1, 2, 3, …")]
 Version = Annotated[int, Meta(ge=1, le=2**53, description="1, 2, 3, … within one run")]
 Size = Annotated[int, Meta(ge=0, le=2**53, description="bytes")]
 Pairs = Annotated[dict[Name, Text], Meta(max_length=1_000)]
@@ -27,8 +44,10 @@ FileName = Annotated[
     Meta(
         min_length=1,
         max_length=1_024,
-        # relative, forward slashes, no empty part, no part that is `.` or `..`, no controls
-        pattern=r"^(?!/)(?!.*//)(?!.*/$)(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f\\]+$",
+        # relative, forward slashes, no empty part, no part that is `.` or `..`, no controls;
+        # `[^\n]*` and not `.*`, which stops at U+2028 in JavaScript and lets `..` follow it
+        pattern=r"^(?!/)(?![^\n]*//)(?![^\n]*/$)(?!([^\n]*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f\\]+"
+        + END_OF_TEXT,
         description="relative POSIX path that climbs nowhere",
     ),
 ]
@@ -52,7 +71,7 @@ class Environment(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text = ""
     requirements: tuple[Text, ...] | None = None
     python_version: Text | None = None
-    variables: Pairs = {}
+    variables: Annotated[dict[VariableName, Argument], Meta(max_length=1_000)] = {}
 
 
 class ScriptSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,7 +79,7 @@ class ScriptSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
     script: FileName
     snapshot_id: Sha256
-    arguments: tuple[Text, ...] = ()
+    arguments: tuple[Argument, ...] = ()
     compute_target: Name = "local"
     environment: Environment = Environment()
     resources: Resources = Resources()

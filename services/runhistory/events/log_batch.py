@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from runhistory.domain.values import RunId, StartedAttempt, Workspace
 from runhistory.events import strict_json
 from runhistory.events.metric_batch import InvalidBatch, Sequence, Time, Writer
 
@@ -13,6 +14,11 @@ MAX_LINE_LENGTH: Final = 16_384
 LOG_LINES_WRITTEN: Final = "logs.written.v1"
 
 Stream = Literal["stdout", "stderr", "system"]
+Streams = Annotated[list[Stream], Meta(min_length=1, max_length=MAX_LINES)]
+Times = Annotated[list[Time], Meta(max_length=MAX_LINES)]
+Lines = Annotated[
+    list[Annotated[str, Meta(max_length=MAX_LINE_LENGTH)]], Meta(max_length=MAX_LINES)
+]
 
 
 class LogBatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,24 +30,22 @@ class LogBatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     writer: Writer
     seq: Sequence
-    streams: Annotated[list[Stream], Meta(min_length=1, max_length=MAX_LINES)]
-    times: Annotated[list[Time], Meta(max_length=MAX_LINES)]
-    lines: Annotated[
-        list[Annotated[str, Meta(max_length=MAX_LINE_LENGTH)]], Meta(max_length=MAX_LINES)
-    ]
+    streams: Streams
+    times: Times
+    lines: Lines
 
 
 class LogLinesWritten(Struct, frozen=True, kw_only=True):
     """The data of `logs.written.v1`."""
 
-    workspace: str
-    run_id: str
-    attempt: Annotated[int, Meta(ge=1)]
+    workspace: Workspace
+    run_id: RunId
+    attempt: StartedAttempt
     writer: Writer
     seq: Sequence
-    streams: list[Stream]
-    times: list[Time]
-    lines: list[str]
+    streams: Streams
+    times: Times
+    lines: Lines
 
 
 _decoder: Final = msgspec.json.Decoder(LogBatch)

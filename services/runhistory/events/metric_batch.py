@@ -7,23 +7,31 @@ message is put together anew: workspace, run and attempt come from the URL and t
 token, never from the body, and the checked arrays are spliced in byte for byte.
 """
 
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+
+from runhistory.domain.ids import END_OF_TEXT
+from runhistory.domain.values import RunId, StartedAttempt, Workspace
 
 MAX_POINTS: Final = 20_000
 MAX_KEY_LENGTH: Final = 512
 MAX_BATCH_BYTES: Final = 1_000_000
 MAX_TIME: Final = 9_000_000_000_000_000  # µs since 1970: the year 2255
 
-Key = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Writer = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+Key = Annotated[
+    str, Meta(min_length=1, max_length=MAX_KEY_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+" + END_OF_TEXT)
+]
+Writer = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,128}" + END_OF_TEXT)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Value = float | Literal["NaN", "Infinity", "-Infinity"]
 Time = Annotated[int, Meta(ge=0, le=MAX_TIME)]
+Keys = Annotated[list[Key], Meta(min_length=1, max_length=MAX_POINTS)]
+KeyIndex = Annotated[
+    list[Annotated[int, Meta(ge=1, le=MAX_POINTS)]], Meta(min_length=1, max_length=MAX_POINTS)
+]
 
 
 class MetricBatch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,10 +43,8 @@ class MetricBatch(Struct, frozen=True, forbid_unknown_fields=True):
 
     writer: Writer
     seq: Sequence
-    keys: Annotated[list[Key], Meta(min_length=1, max_length=MAX_POINTS)]
-    key_index: Annotated[
-        list[Annotated[int, Meta(ge=1, le=MAX_POINTS)]], Meta(min_length=1, max_length=MAX_POINTS)
-    ]
+    keys: Keys
+    key_index: KeyIndex
     steps: Annotated[list[Int64], Meta(max_length=MAX_POINTS)]
     values: Annotated[list[Value], Meta(max_length=MAX_POINTS)]
     times: Annotated[list[Time], Meta(max_length=MAX_POINTS)]
@@ -57,16 +63,16 @@ class _RawBatch(Struct, frozen=True, forbid_unknown_fields=True):
 class MetricsLogged(Struct, frozen=True, kw_only=True):
     """The data of `metrics.logged.v1`, as it lies in run.metrics."""
 
-    workspace: str
-    run_id: str
-    attempt: Annotated[int, Meta(ge=1)]
+    workspace: Workspace
+    run_id: RunId
+    attempt: StartedAttempt
     writer: Writer
     seq: Sequence
-    keys: list[Key]
-    key_index: list[int]
-    steps: list[Int64]
-    values: list[Value]
-    times: list[Time]
+    keys: Keys
+    key_index: KeyIndex
+    steps: Annotated[list[Int64], Meta(max_length=MAX_POINTS)]
+    values: Annotated[list[Value], Meta(max_length=MAX_POINTS)]
+    times: Annotated[list[Time], Meta(max_length=MAX_POINTS)]
 
 
 METRICS_LOGGED: Final = "metrics.logged.v1"
@@ -82,7 +88,7 @@ class TooLarge(InvalidBatch):
 
 _batch_decoder: Final = msgspec.json.Decoder(MetricBatch)
 _raw_decoder: Final = msgspec.json.Decoder(_RawBatch)
-_FIELDS: Final = tuple(f'"{name}"'.encode() for name in MetricBatch.__struct_fields__)
+_NAMES: Final = _RawBatch.__struct_fields__
 
 
 def check(body: bytes) -> MetricBatch:
@@ -98,7 +104,8 @@ def check(body: bytes) -> MetricBatch:
         batch = _batch_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidBatch(str(error)) from error
-    _refuse_equal_names(body)
+    _refuse_equal_names(body, batch)
+    _refuse_escaped_values(body)
     points = len(batch.key_index)
     for name, column in (("steps", batch.steps), ("values", batch.values), ("times", batch.times)):
         if len(column) != points:
@@ -119,27 +126,33 @@ def splice(body: bytes, *, workspace: str, run_id: str, attempt: int) -> bytes:
     """The stored message for a checked body: our envelope around the client's arrays."""
     raw = _raw_decoder.decode(body)
     envelope = msgspec.json.encode({"workspace": workspace, "run_id": run_id, "attempt": attempt})
-    columns = b"".join(
-        b',"' + name.encode() + b'":' + bytes(getattr(raw, name))
-        for name in _RawBatch.__struct_fields__
-    )
+    columns = b"".join(b',"' + name.encode() + b'":' + bytes(getattr(raw, name)) for name in _NAMES)
     return envelope[:-1] + columns + b"}"
 
 
-def _refuse_equal_names(body: bytes) -> None:
-    """Refuse two equal names in the object; exact, and nearly free for what clients send."""
-    if b"\\" not in body and all(body.count(field) == 1 for field in _FIELDS):
+def _refuse_equal_names(body: bytes, batch: MetricBatch) -> None:
+    """Refuse two equal names in the object.
+
+    msgspec took one of them and dropped the other unseen, but not its quotation marks: a body
+    whose every name stands once has exactly the strings that the batch has. Counting bytes is
+    exact and costs a tenth of what looking at the names would.
+    """
+    strings = len(_NAMES) + len(batch.keys) + 1  # the writer
+    if _quotation_marks(body) == 2 * strings:
         return
-    try:
-        json.loads(body, object_pairs_hook=_pairs_once, parse_int=str, parse_float=str)
-    except ValueError as error:
-        raise InvalidBatch(str(error)) from error
+    strings += sum(type(value) is str for value in batch.values)
+    if _quotation_marks(body) != 2 * strings:
+        raise InvalidBatch("A name stands twice in the batch; each may stand once.")
 
 
-def _pairs_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"The name {twice!r} stands twice in one object.")
-    return found
+def _quotation_marks(body: bytes) -> int:
+    """How many begin or end a string of valid JSON (an escaped one does neither)."""
+    if b"\\" not in body:
+        return body.count(b'"')
+    return body.count(b'"') - body.replace(b"\\\\", b"").count(b'\\"')
+
+
+def _refuse_escaped_values(body: bytes) -> None:
+    """Refuse `"\\u004eaN"`: msgspec reads NaN there, and ClickHouse reads no number."""
+    if b"\\" in body and b"\\" in bytes(_raw_decoder.decode(body).values):
+        raise InvalidBatch("NaN and the infinities are written without escapes - at `$.values`")
