@@ -24,32 +24,39 @@ class Service:
         self.log: Any = structlog.get_logger(settings.name)
 
 
-def run_service(name: str, main: Callable[[Service], Awaitable[None]]) -> None:
+def run_service(
+    name: str, main: Callable[[Service], Awaitable[None]], *, serves_health: bool = True
+) -> None:
     """Run `main` until it returns; SIGTERM and SIGINT set `service.stopping`.
 
     `main` has to return soon after that. The process exits with 0 then, with 2 when settings
     forbid a start, and with 1 after any exception, so that a supervisor starts it again.
+    A service that answers HTTP itself serves its health there (`serves_health=False`).
     """
     configure_logs(name)
     log = structlog.get_logger(name)
     try:
         settings = ServiceSettings.from_environment(name)
+        uvloop.run(_serve(settings, main, serves_health))
     except UnsafeSettings as error:
         log.error("settings_refused", error=str(error))
         sys.exit(2)
-    try:
-        uvloop.run(_serve(settings, main))
     except Exception:
         log.exception("service_died")
         sys.exit(1)
 
 
-async def _serve(settings: ServiceSettings, main: Callable[[Service], Awaitable[None]]) -> None:
+async def _serve(
+    settings: ServiceSettings,
+    main: Callable[[Service], Awaitable[None]],
+    serves_health: bool,
+) -> None:
     service = Service(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
-    serve_health(service.health, settings.host, settings.port)
+    if serves_health:
+        serve_health(service.health, settings.host, settings.port)
     service.log.info("service_started", port=settings.port)
     await main(service)
     service.log.info("service_stopped")

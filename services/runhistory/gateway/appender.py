@@ -1,0 +1,149 @@
+"""Append batches of points and log lines to Kafka, in bounded memory.
+
+Delivery: at least once. An append that returns is on every in-sync replica. One that raises may
+or may not have been written: the client sends the same batch (writer, seq) again, and a
+repetition is invisible to readers.
+
+After any error the idempotent producer's sequence may be broken, so it is thrown away and the
+next append opens another: a broker that goes and comes back needs no restart of the gateway.
+While none can be reached, appends fail at once instead of piling up.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from runhistory.events.codec import Watermark
+from runhistory.kafka.clients import open_producer
+
+ACK_SECONDS: Final = 10.0
+PENDING_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that may wait for Kafka's acknowledgement; what comes on top is refused."""
+
+_REOPEN_SECONDS: Final = 0.5
+
+log: Any = structlog.get_logger(__name__)
+
+
+class LogUnavailable(Exception):
+    """Kafka does not take the batch now; whether it was written is unknown."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason} Send the same batch again shortly, with the same writer and seq: "
+            "it counts once."
+        )
+
+
+class Appender:
+    """`start`, `append` from any number of tasks, `stop`. One event loop."""
+
+    def __init__(self, bootstrap: str, client_id: str, pending_bytes: int = PENDING_BYTES) -> None:
+        self._bootstrap, self._client_id, self._limit = bootstrap, client_id, pending_bytes
+        self._producer: AIOKafkaProducer | None = None
+        self._opening = asyncio.Lock()
+        self._failed_at = -_REOPEN_SECONDS
+        self._pending = 0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a producer is open; its broker may be away for a moment nevertheless."""
+        return self._producer is not None
+
+    async def start(self) -> None:
+        """Try to connect. A broker that is away is no error here: appends will try again."""
+        with contextlib.suppress(LogUnavailable):
+            await self._open()
+
+    async def stop(self) -> None:
+        """Wait for what is under way to be acknowledged, and close."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+        await asyncio.gather(*self._closing)
+
+    def admit(self) -> None:
+        """Refuse work while too much is waiting already, before its body is even read.
+
+        Raises:
+            LogUnavailable: PENDING_BYTES are waiting.
+        """
+        if self._pending >= self._limit:
+            raise LogUnavailable("Kafka is slow or away and the gateway's memory for it is full.")
+
+    async def append(
+        self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
+    ) -> Watermark:
+        """Append one record and return where it lies, once all in-sync replicas have it.
+
+        Raises:
+            LogUnavailable: not acknowledged within ACK_SECONDS; the outcome is unknown.
+        """
+        self.admit()
+        self._pending += len(value)
+        try:
+            async with asyncio.timeout(ACK_SECONDS):
+                return await self._append(topic, key, value, headers)
+        except TimeoutError as error:
+            raise LogUnavailable(f"Kafka did not answer within {ACK_SECONDS:g} s.") from error
+        finally:
+            self._pending -= len(value)
+
+    async def _append(
+        self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
+    ) -> Watermark:
+        producer = self._producer or await self._open()
+        try:
+            future = await producer.send(topic, value, key=key, headers=headers)
+            future.add_done_callback(partial(self._settle, producer))
+            # A caller that gives up must not cancel it: it is under way, whatever comes of it.
+            written = await asyncio.shield(future)
+        except KafkaError as error:
+            self._discard(producer, error)
+            raise LogUnavailable("Kafka did not take the batch.") from error
+        return Watermark(topic, written.partition, written.offset)
+
+    def _settle(self, producer: AIOKafkaProducer, future: "asyncio.Future[Any]") -> None:
+        """Learn of a failure even where nobody waits any more."""
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._discard(producer, error)
+
+    async def _open(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._producer is None:
+                if time.monotonic() - self._failed_at < _REOPEN_SECONDS:
+                    raise LogUnavailable("Kafka cannot be reached.")
+                try:
+                    self._producer = await open_producer(
+                        self._bootstrap, client_id=self._client_id, compression="zstd"
+                    )
+                except (KafkaError, OSError) as error:
+                    self._failed_at = time.monotonic()
+                    log.warning("kafka_unreachable", error=repr(error))
+                    raise LogUnavailable("Kafka cannot be reached.") from error
+                log.info("producer_opened")
+            return self._producer
+
+    def _discard(self, producer: AIOKafkaProducer, error: BaseException) -> None:
+        if self._producer is not producer:
+            return
+        self._producer = None
+        log.warning("producer_discarded", error=repr(error))
+        closing = asyncio.create_task(_close(producer))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    """Give a broken producer a moment for what it may still deliver, then let it go."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await producer.stop()

@@ -1,0 +1,58 @@
+"""What handlers work with: the adapters of this process, and a request that knows them."""
+
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import State
+from msgspec import Struct
+
+from runhistory.gateway.appender import Appender
+from runhistory.gateway.attempts import Attempts
+from runhistory.gateway.errors import ApiError
+from runhistory.gateway.reader import Reader
+from runhistory.gateway.watermarks import Watermarks, parse_watermarks
+from runhistory.kafka.commands import CommandClient
+from runhistory.objects.store import ObjectStore
+
+MAX_JSON_BYTES: Final = 1_048_576
+MAX_FILE_BYTES: Final = 10 * 1024**3
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """The adapters of one gateway process, and its limits (bytes of one file or blob)."""
+
+    commands: CommandClient
+    appender: Appender
+    attempts: Attempts
+    watermarks: Watermarks
+    reader: Reader
+    objects: ObjectStore
+    max_file_bytes: int = MAX_FILE_BYTES
+
+
+class GatewayRequest(Request[Any, Any, State]):
+    """A request, and the gateway that it came to."""
+
+    __slots__ = ()
+
+    @property
+    def gateway(self) -> Gateway:
+        """What this process works with."""
+        gateway: Gateway = self.app.state.gateway
+        return gateway
+
+    async def wait_for_watermarks(self) -> None:
+        """Wait until reads see everything that `?watermark=` names.
+
+        Raises:
+            ApiError: 400, one is no watermark.
+            NotYetVisible: the sink is behind.
+        """
+        texts = self.query_params.getall("watermark", [])
+        if not texts:
+            return
+        try:
+            watermarks = parse_watermarks(texts)
+        except ValueError as error:
+            raise ApiError(400, "invalid_watermark", f"watermark: {error}") from error
+        await self.gateway.watermarks.wait(watermarks)

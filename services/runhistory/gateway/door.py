@@ -1,0 +1,124 @@
+"""What every request passes before the framework sees it: who may come in, and counting.
+
+A service that listens on loopback alone can still be reached by web pages that the user's own
+browser shows: a page may post to 127.0.0.1 (cross-site request forgery), or give its own host
+name the address 127.0.0.1 and then read too (DNS rebinding). So there the Host header has to be
+a loopback name, and an Origin, if the browser sends one, too. With a token set, every request
+below /api has to show it, wherever the gateway listens.
+"""
+
+import hmac
+import time
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
+
+from runhistory.gateway.errors import ApiError
+from runhistory.runtime import metrics
+from runhistory.runtime.settings import is_loopback
+
+UNMATCHED: Final = "(none)"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Door:
+    """The ASGI application that is served: checks, then `app`, and a count for each request."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None, loopback_only: bool) -> None:
+        self._app, self._loopback_only = app, loopback_only
+        self._expected = f"Bearer {token}".encode() if token else None
+
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request; the server offers nothing else."""
+        begun, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope)
+            if refusal is None:
+                await self._app(scope, receive, observe)
+            else:
+                await _answer(refusal, observe)
+        finally:
+            _count(scope, status, time.perf_counter() - begun)
+
+    def _refusal(self, scope: HTTPScope) -> ApiError | None:
+        headers = dict(scope["headers"])
+        if self._loopback_only and (refusal := _foreign(headers)):
+            return refusal
+        if self._expected is None or not scope["path"].startswith("/api"):
+            return None
+        if hmac.compare_digest(headers.get(b"authorization", b""), self._expected):
+            return None
+        error = ApiError(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthorized",
+            "Show the deployment's token: set RUNHISTORY_TOKEN, or send the header "
+            "'Authorization: Bearer <token>'.",
+        )
+        error.headers["WWW-Authenticate"] = "Bearer"
+        return error
+
+
+def _foreign(headers: dict[bytes, bytes]) -> ApiError | None:
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not _is_loopback_authority(host):
+        return ApiError(
+            HTTPStatus.FORBIDDEN,
+            "foreign_host",
+            f"This gateway serves its own machine only, not {host!r}. Use http://127.0.0.1 or "
+            "localhost, or let it listen on an address of the network, with a token.",
+        )
+    origin = headers.get(b"origin")
+    if origin is not None and not _is_loopback_origin(origin.decode("latin-1")):
+        return ApiError(
+            HTTPStatus.FORBIDDEN, "foreign_origin", "Pages of other sites may not use this gateway."
+        )
+    return None
+
+
+def _is_loopback_authority(authority: str) -> bool:
+    try:
+        parts = urlsplit(f"//{authority}")
+        return (
+            parts.netloc == authority
+            and "@" not in authority
+            and is_loopback((parts.hostname or "").rstrip("."))
+        )
+    except ValueError:
+        return False
+
+
+def _is_loopback_origin(origin: str) -> bool:
+    scheme, separator, authority = origin.partition("://")
+    return scheme in {"http", "https"} and bool(separator) and _is_loopback_authority(authority)
+
+
+async def _answer(error: ApiError, send: Send) -> None:
+    body = error.body()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "connection": "close",  # the request's body was not read
+        **error.headers,
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": int(error.status), "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _count(scope: HTTPScope, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = str(scope.get("path_template") or UNMATCHED)
+    metrics.GATEWAY_REQUESTS.labels(method, route, str(status)).inc()
+    metrics.GATEWAY_REQUEST_SECONDS.labels(method, route).observe(seconds)

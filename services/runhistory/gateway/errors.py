@@ -1,0 +1,155 @@
+"""Every error as one JSON shape with a code, a message that says what to do, and its status."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Struct
+from obstore.exceptions import BaseError as ObjectStoreError
+
+from runhistory.clickhouse.client import EngineUnavailable
+from runhistory.events.metric_batch import InvalidBatch, TooLarge
+from runhistory.events.strict_json import NotStrictJson
+from runhistory.gateway.appender import LogUnavailable
+from runhistory.gateway.watermarks import NotYetVisible
+from runhistory.kafka.commands import ReplyTimeout
+from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
+
+RETRY_SECONDS: Final = 1
+"""What Retry-After says: the client's own back-off does the rest."""
+
+log: Any = structlog.get_logger(__name__)
+
+
+class ErrorDetail(Struct, frozen=True):
+    """`code` is for programs, `message` says what to do, `details` is what the code needs."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+
+
+class ErrorBody(Struct, frozen=True):
+    """The body of every answer with a status of 400 or more."""
+
+    error: ErrorDetail
+
+
+class ApiError(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, code: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.details = status, code, message, details
+        self.headers: dict[str, str] = {}
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers["Retry-After"] = str(RETRY_SECONDS)
+
+    def body(self) -> bytes:
+        """The JSON of the answer."""
+        return msgspec.json.encode(
+            ErrorBody(ErrorDetail(self.code, self.message, self.details)), enc_hook=str
+        )
+
+
+def respond(request: Request[Any, Any, Any], exception: Exception) -> Response[bytes]:
+    """The answer to whatever a handler raised."""
+    error = translate(request, exception)
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", path=request.url.path, exc_info=exception)
+    return Response(
+        error.body(),
+        status_code=error.status,
+        media_type=MediaType.JSON,
+        headers={"Cache-Control": "no-store", **error.headers},
+    )
+
+
+def translate(request: Request[Any, Any, Any], exception: Exception) -> ApiError:
+    """What an exception of ours, of an adapter or of the framework means to the caller."""
+    match exception:
+        case ApiError():
+            return exception
+        case HTTPException():
+            return _of_framework(request, exception)
+        case TooLarge() | BlobTooLarge():
+            return ApiError(413, "too_large", str(exception))
+        case InvalidBatch():
+            return ApiError(400, "invalid_batch", f"Nothing of the batch was kept: {exception}")
+        case NotStrictJson():
+            return ApiError(400, "invalid_request", f"The body does not fit: {exception}")
+        case DigestMismatch():
+            return ApiError(400, "digest_mismatch", f"{exception} Nothing was stored.")
+        case ObjectNotFound():
+            return ApiError(404, "not_found", str(exception))
+        case _:
+            return _of_another_part(exception)
+
+
+def _of_another_part(exception: Exception) -> ApiError:
+    """Kafka, ClickHouse or the object store is away, slow or silent."""
+    match exception:
+        case ReplyTimeout():
+            return ApiError(503, "reply_timeout", str(exception))
+        case NotYetVisible():
+            return ApiError(503, "not_yet_visible", str(exception))
+        case LogUnavailable():
+            return ApiError(503, "unavailable", str(exception))
+        case EngineUnavailable():
+            return ApiError(
+                503,
+                "unavailable",
+                "ClickHouse does not answer, so nothing can be read for now. Writes go on. "
+                "Try again shortly.",
+            )
+        case ObjectStoreError() | OSError():
+            log.warning("object_store_failed", error=repr(exception))
+            return ApiError(503, "unavailable", "The object store does not answer. Try again.")
+        case _:
+            return ApiError(
+                500,
+                "internal_error",
+                "The gateway has a bug: its log holds the details. What the request asked for "
+                "may have happened; repeating it with the same ids is safe.",
+            )
+
+
+def _of_framework(request: Request[Any, Any, Any], exception: HTTPException) -> ApiError:
+    match exception.status_code:
+        case HTTPStatus.NOT_FOUND:
+            error = ApiError(
+                404,
+                "not_found",
+                f"There is no {request.scope['path']} here. /openapi.json lists every path.",
+            )
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (exception.headers or {}).get("allow", "")
+            error = ApiError(
+                405,
+                "method_not_allowed",
+                f"{request.method} is not for this path; it takes {allowed}.",
+            )
+            error.headers["Allow"] = allowed
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            limit = request.route_handler.resolve_request_max_body_size()
+            error = ApiError(
+                413, "too_large", f"The body may have {limit} bytes. Send less.", limit=limit
+            )
+        case status if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            error = ApiError(status, "invalid_request", _what_is_invalid(exception))
+        case status:
+            error = ApiError(status, "internal_error", exception.detail)
+    return error
+
+
+def _what_is_invalid(exception: HTTPException) -> str:
+    if not isinstance(exception, ValidationException) or not isinstance(exception.extra, list):
+        return exception.detail
+    problems = [
+        f"{problem.get('key', 'request')}: {problem.get('message', 'not valid')}"
+        for problem in exception.extra
+    ]
+    return "; ".join(problems) or exception.detail

@@ -1,0 +1,7 @@
+"""Reads."""
+
+HANDLERS = ()
+
+
+async def require_run(request, workspace, run_id):
+    """x"""

@@ -1,0 +1,109 @@
+"""The gateway's process: open the adapters, serve until told to stop, finish what is under way."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from runhistory.gateway.app import create_app
+from runhistory.gateway.appender import Appender
+from runhistory.gateway.attempts import Attempts
+from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
+from runhistory.gateway.door import Door
+from runhistory.gateway.reader import Reader
+from runhistory.gateway.watermarks import Watermarks
+from runhistory.gateway.write_routes import SOURCE
+from runhistory.kafka.commands import CommandClient
+from runhistory.objects.store import ObjectStore
+from runhistory.query import runs as run_queries
+from runhistory.runtime.service import Service
+from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, is_loopback
+
+CATCH_UP_SECONDS: Final = 5.0
+"""So long a batch for an unknown run waits for the sink before it is refused."""
+
+DRAIN_SECONDS: Final = 15
+"""So long requests may take to end after SIGTERM."""
+
+_CONNECTIONS: Final = 2_048
+
+
+async def main(service: Service) -> None:
+    """Serve until `service.stopping`, then finish the requests and flush."""
+    settings = service.settings
+    async with _gateway(settings) as gateway:
+        door = Door(
+            create_app(gateway),
+            token=settings.token,
+            loopback_only=is_loopback(settings.host),
+        )
+        server = Server(
+            door,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=_CONNECTIONS,
+            backpressure=_CONNECTIONS,
+            log_enabled=False,
+        )
+        serving = asyncio.create_task(server.serve(), name="http")
+        stopping = asyncio.create_task(service.stopping.wait(), name="stopping")
+        service.log.info("gateway_serving", host=settings.host, port=settings.port)
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        server.stop()
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await serving
+        if not service.stopping.is_set():
+            raise RuntimeError("the HTTP server ended by itself")
+
+
+@contextlib.asynccontextmanager
+async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
+    """The adapters, connected; closed in the end, with what is under way sent."""
+    commands = CommandClient(settings.kafka, SOURCE)
+    appender = Appender(settings.kafka, SOURCE)
+    watermarks = Watermarks(settings.kafka, SOURCE)
+    reader = Reader(settings.clickhouse)
+
+    async def latest_attempt(workspace: str, run_id: str) -> int | None:
+        return await reader.read(run_queries.latest_attempt, workspace=workspace, run_id=run_id)
+
+    async def catch_up(run_id: str) -> None:
+        await watermarks.catch_up(run_id, CATCH_UP_SECONDS)
+
+    attempts = Attempts(latest_attempt, catch_up)
+    commands.on_reply.append(attempts.see)
+    try:
+        await asyncio.gather(commands.start(), appender.start())
+        yield Gateway(
+            commands=commands,
+            appender=appender,
+            attempts=attempts,
+            watermarks=watermarks,
+            reader=reader,
+            objects=_open_objects(settings),
+            max_file_bytes=_max_file_bytes(),
+        )
+    finally:
+        await asyncio.gather(commands.stop(), appender.stop(), watermarks.stop())
+        reader.stop()
+
+
+def _open_objects(settings: ServiceSettings) -> ObjectStore:
+    if settings.objects is None:
+        raise UnsafeSettings("RUNHISTORY_OBJECTS has to say where files are kept: file:///folder")
+    return ObjectStore.open(settings.objects)
+
+
+def _max_file_bytes() -> int:
+    text = os.environ.get("RUNHISTORY_MAX_FILE_BYTES", str(MAX_FILE_BYTES))
+    if not text.isdecimal():
+        raise UnsafeSettings(f"RUNHISTORY_MAX_FILE_BYTES is a number of bytes, not {text!r}.")
+    return int(text)
