@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from runhistory.stack.ports import free_base_port
+from tests.support.running_stack import RunningStack, running_stack
 
 START_SECONDS = 60
 
@@ -81,6 +82,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         _wait_until(is_ready, process, log)
         migrate(url)
         yield Engine(url)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A whole stack for the whole session. Who kills a process waits until it works again."""
+    with running_stack(tmp_path_factory.mktemp("stack") / "data") as stack:
+        yield stack
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
+from runhistory.clickhouse.migrations import migrate
 from runhistory.kafka.topics import TopicsInvalid, ensure_topics
 from runhistory.stack.child import Child
 from runhistory.stack.identity import ProcessIdentity
@@ -127,8 +128,6 @@ class Supervisor:
             self._beat()
 
     def _migrate(self) -> None:
-        from runhistory.clickhouse.migrations import migrate
-
         try:
             migrate(engine_url(self._base_port))
         except Exception as error:
