@@ -95,7 +95,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         _check(manifest.entries)
         if manifest.encode() != data:
             raise InvalidManifest(
-                "The manifest's bytes are not canonical: fields in their order, no blanks, no name twice."
+                "The manifest's bytes are not canonical: fields in order, no blanks, no name twice."
             )
         return manifest
 

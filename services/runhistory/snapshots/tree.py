@@ -217,7 +217,8 @@ def _hash(file: Path, path: str, progress: Callable[[int], None] | None) -> tupl
     for _ in range(_TRIES):
         with _open(file) as stream:
             before, digest, size = os.fstat(stream.fileno()), hashlib.sha256(), 0
-            while chunk := stream.read(_CHUNK):
+            # One byte more than there was shows growth, without running after a log for ever.
+            while chunk := stream.read(min(_CHUNK, before.st_size + 1 - size)):
                 digest.update(chunk)
                 size += len(chunk)
                 if progress:
