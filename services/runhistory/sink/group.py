@@ -37,6 +37,8 @@ CONSUMER_SETTINGS: Final[dict[str, Any]] = {
     "fetch_max_bytes": 16_777_216,
     # The broker answers as soon as there is something; an idle sink asks twice a second.
     "fetch_max_wait_ms": 500,
+    # Longer than an INSERT may take before it counts as failed; a poll follows then.
+    "max_poll_interval_ms": 900_000,
 }
 
 log: Any = structlog.get_logger(__name__)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -28,7 +29,7 @@ from runhistory.runtime.service import Service
 from runhistory.sink.batch import Batch
 from runhistory.sink.conditions import Conditions
 from runhistory.sink.cycle import Cycle
-from runhistory.sink.dead_letters import DeadLetterTopics
+from runhistory.sink.dead_letters import Cemetery, DeadLetterTopics
 from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded
 from runhistory.sink.store import ClickHouseStore, Store, Unavailable
 
@@ -37,7 +38,6 @@ LONGEST_PAUSE: Final = 5.0
 KEEP_ALIVE_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 3.0
 DRAIN_SECONDS: Final = 15.0
-INSERT_TIMEOUT_SECONDS: Final = 60
 
 log: Any = structlog.get_logger(__name__)
 
@@ -130,8 +130,13 @@ class Sink:
             SINK_LAG.labels(partition.topic, str(partition.partition)).set(records + in_hand)
 
 
-async def main(service: Service) -> None:
-    """Run the sink; started again by its supervisor whenever it dies."""
+async def main(
+    service: Service, make_cycle: Callable[[Group, Store, Cemetery], Cycle] = Cycle
+) -> None:
+    """Run the sink; started again by its supervisor whenever it dies.
+
+    `make_cycle` is where fault tests put a cycle that dies at a step of their choice.
+    """
     settings = service.settings
     consumer = await open_consumer(
         settings.kafka,
@@ -141,9 +146,9 @@ async def main(service: Service) -> None:
         **CONSUMER_SETTINGS,
     )
     group, letters = Group(consumer), DeadLetterTopics(settings.kafka)
-    store = ClickHouseStore(lambda: open_client(settings.clickhouse), STORAGE)
+    store = ClickHouseStore(lambda: open_client(settings.clickhouse, STORAGE), STORAGE)
     conditions = Conditions(service.health, "kafka", "clickhouse")
-    sink = Sink(Cycle(group, store, letters), group, store, conditions, service.stopping)
+    sink = Sink(make_cycle(group, store, letters), group, store, conditions, service.stopping)
     try:
         await group.join()
         await _until_stopped(service, sink)

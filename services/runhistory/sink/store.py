@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
+from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.sink.batch import DeadLetter, Entry
 from runhistory.sink.rows import Unreadable
 
@@ -24,6 +25,7 @@ INSERT_SETTINGS: Final[dict[str, Any]] = {
     # One INSERT is one block, and its answer means that every table has it.
     "async_insert": 0,
     "wait_end_of_query": 1,
+    "max_execution_time": 240,
     "input_format_parallel_parsing": 0,
     "max_insert_block_size": 1_048_449,
     # Deduplication by token or by block loses rows that a crash left half written (DESIGN 5.6).
@@ -125,7 +127,7 @@ class ClickHouseStore:
     def _attempt(self, call: Callable[..., None], *arguments: Any) -> None:
         try:
             call(*arguments)
-        except (ClickHouseError, OSError) as error:
+        except (ClickHouseError, EngineUnavailable, OSError) as error:
             self._own.__dict__.pop("client", None)
             raise failure(error) from error
 
