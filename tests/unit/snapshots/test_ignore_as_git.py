@@ -21,8 +21,8 @@ PATHS = st.lists(
 TREES = st.lists(PATHS, min_size=1, max_size=12)
 
 PIECES = st.sampled_from(
-    "a|b|*|**|?|/|/**/|.|-|!|#|.py|é| |\t|\r|\\|\\a|\\/|[|]|[ab]|[!a]|[^b]|[a-b]|[b-a]|[é]|[]-]|[a\\]]|"
-    "[\\-a]|[a-\\b]|[!]a]|[[:alpha:]]|[[:digit:][:upper:]]|[[:nope:]]|[[:x]".split("|")
+    "a|b|*|**|?|/|/**/|.|-|!|#|.py|é| |\t|\r|\\|\\a|\\/|[|]|[ab]|[!a]|[^b]|[a-b]|[b-a]|[é]"
+    "|[]-]|[a\\]]|[\\-a]|[a-\\b]|[!]a]|[[:alpha:]]|[[:digit:][:upper:]]|[[:nope:]]|[[:x]".split("|")
 )
 PATTERNS = st.builds(
     lambda negated, pieces, end: ("!" if negated else "") + "".join(pieces) + end,
