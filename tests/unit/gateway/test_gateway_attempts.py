@@ -1,0 +1,131 @@
+"""An attempt that exists is never refused, and one that does not is refused for certain."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import pytest
+
+from runhistory.domain.status import RunStatus
+from runhistory.events.codec import Reply
+from runhistory.gateway.attempts import AttemptNotFound, Attempts, RunNotFound
+
+RUN = "0" * 31 + "1"
+
+
+class Projection:
+    """ClickHouse with a sink that is behind: `behind` becomes visible by catching up."""
+
+    def __init__(self) -> None:
+        self.visible: dict[tuple[str, str], int] = {}
+        self.behind: dict[tuple[str, str], int] = {}
+        self.lookups = 0
+
+    async def lookup(self, workspace: str, run_id: str) -> int | None:
+        self.lookups += 1
+        return self.visible.get((workspace, run_id))
+
+    async def catch_up(self, run_id: str) -> None:
+        self.visible.update(self.behind)
+
+
+@pytest.fixture
+def projection() -> Projection:
+    return Projection()
+
+
+@pytest.fixture
+def attempts(projection: Projection) -> Attempts:
+    return Attempts(projection.lookup, projection.catch_up, max_runs=3)
+
+
+def reply(
+    attempt: int,
+    run_id: str = RUN,
+    outcome: Literal["accepted", "unchanged", "refused"] = "accepted",
+    status: RunStatus | None = RunStatus.RUNNING,
+) -> Reply:
+    return Reply(
+        workspace="ws",
+        run_id=run_id,
+        command_id="c",
+        outcome=outcome,
+        time=datetime.now(UTC),
+        version=1,
+        status=status,
+        attempt=attempt,
+    )
+
+
+async def test_what_a_reply_said_needs_no_lookup(
+    attempts: Attempts, projection: Projection
+) -> None:
+    attempts.see(reply(2))
+    for attempt in (1, 2):
+        await attempts.require("ws", RUN, attempt)
+    assert projection.lookups == 0
+
+
+async def test_a_late_old_reply_takes_nothing_back(attempts: Attempts) -> None:
+    attempts.see(reply(2))
+    attempts.see(reply(1, outcome="unchanged"))
+    await attempts.require("ws", RUN, 2)
+
+
+async def test_what_is_not_known_is_looked_up_once(
+    attempts: Attempts, projection: Projection
+) -> None:
+    projection.visible["ws", RUN] = 3
+    await attempts.require("ws", RUN, 3)
+    await attempts.require("ws", RUN, 1)
+    assert projection.lookups == 1
+
+
+async def test_it_waits_for_the_sink_before_it_says_no(
+    attempts: Attempts, projection: Projection
+) -> None:
+    projection.behind["ws", RUN] = 1
+    await attempts.require("ws", RUN, 1)
+
+
+async def test_a_new_attempt_of_a_known_run_is_looked_up(
+    attempts: Attempts, projection: Projection
+) -> None:
+    attempts.see(reply(1))
+    projection.behind["ws", RUN] = 2
+    await attempts.require("ws", RUN, 2)
+
+
+async def test_refusals_and_experiments_teach_nothing(attempts: Attempts) -> None:
+    attempts.see(reply(1, outcome="refused"))
+    attempts.see(reply(0, status=None))
+    with pytest.raises(RunNotFound):
+        await attempts.require("ws", RUN, 1)
+
+
+async def test_no_such_run_and_no_such_attempt(attempts: Attempts, projection: Projection) -> None:
+    with pytest.raises(RunNotFound, match="workspace ws"):
+        await attempts.require("ws", RUN, 1)
+    projection.visible["ws", RUN] = 0
+    with pytest.raises(AttemptNotFound, match="not been started"):
+        await attempts.require("ws", RUN, 1)
+    projection.visible["ws", RUN] = 1
+    with pytest.raises(AttemptNotFound, match="latest is 1"):
+        await attempts.require("ws", RUN, 2)
+
+
+async def test_another_workspace_has_no_part_in_it(attempts: Attempts) -> None:
+    attempts.see(reply(1))
+    with pytest.raises(RunNotFound):
+        await attempts.require("other", RUN, 1)
+
+
+async def test_memory_is_bounded_and_the_forgotten_are_looked_up(
+    attempts: Attempts, projection: Projection
+) -> None:
+    for number in range(5):
+        run_id = f"{number:032x}"
+        attempts.see(reply(1, run_id))
+        projection.visible["ws", run_id] = 1
+    for number in range(5):
+        await attempts.require("ws", f"{number:032x}", 1)
+    assert projection.lookups >= 2
