@@ -110,9 +110,13 @@ async def test_an_outage_holds_records_back_says_so_and_loses_none(broker: Broke
 
 async def test_dead_letters_are_the_same_bytes_and_say_why_and_whence(broker: Broker) -> None:
     mark, group_id, store = uuid.uuid4().hex, uuid.uuid4().hex, FakeStore(lambda row: b"-7" in row)
-    good = [(b"k%d" % n, metrics(n, key=mark)) for n in range(5)]
+    good: list[tuple[bytes, bytes | None]] = [(b"k%d" % n, metrics(n, key=mark)) for n in range(5)]
     poison = metrics(5, key=mark).replace(b"0.5", b"-7")
-    bad = [(mark.encode(), poison), (mark.encode(), None), (mark.encode(), b"{cut")]
+    bad: list[tuple[bytes, bytes | None]] = [
+        (mark.encode(), poison),
+        (mark.encode(), None),
+        (mark.encode(), b"{cut"),
+    ]
     async with a_sink(broker.bootstrap, group_id, store):
         await send(broker.bootstrap, good[:2] + bad + good[2:])
         await until(lambda: len(stored(store, mark)) == 5)
