@@ -8,16 +8,19 @@ test that is skipped for want of them fails.
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from runhistory.stack.identity import processes_with
 from runhistory.stack.ports import free_base_port
 from tests.support.running_stack import RunningStack, running_stack
 
@@ -121,12 +124,28 @@ def _wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], 
         time.sleep(0.1)
 
 
+# In the environment of this process, and so of all that is started from it.
+_MARK, _MARK_VALUE = "_RUNHISTORY_TESTS", uuid.uuid4().hex
+_REQUIRED = pytest.StashKey[bool]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Without the server libraries, the infrastructure tests are skipped, or fail in CI."""
+    """Mark what is started from here, and see whether infrastructure is required."""
+    os.environ[_MARK] = _MARK_VALUE
     config.stash[_REQUIRED] = bool(os.environ.get("RUNHISTORY_REQUIRE_INFRASTRUCTURE"))
 
 
-_REQUIRED = pytest.StashKey[bool]()
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Tests that leave a process running have failed, whatever they found."""
+    yield
+    left = list(processes_with(_MARK, _MARK_VALUE))
+    for identity in left:
+        line = Path(f"/proc/{identity.pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        print(f"\nleft running by the tests, and killed: {identity.pid} {line.decode()}")
+        identity.signal(signal.SIGKILL)
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(wrapper=True)

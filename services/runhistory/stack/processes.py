@@ -14,8 +14,9 @@ from runhistory.stack.kafka_broker import KafkaBroker, command
 from runhistory.stack.ports import HOST, ports_from
 from runhistory.stack.state import StackFiles
 
-STACK_VARIABLE: Final = "RUNHISTORY_STACK"
-"""In the environment of all that a stack starts, with its data directory: none gets lost."""
+STACK_VARIABLE: Final = "_RUNHISTORY_STACK"
+"""In the environment of all that a stack starts, scripts too, with its data directory: none gets
+lost. The underscore keeps it among the variables that a worker hands down."""
 
 STOP_SECONDS: Final = {
     "kafka": 30,
