@@ -141,8 +141,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     yield
     left = list(processes_with(_MARK, _MARK_VALUE))
     for identity in left:
-        line = Path(f"/proc/{identity.pid}/cmdline").read_bytes().replace(b"\0", b" ")
-        print(f"\nleft running by the tests, and killed: {identity.pid} {line.decode()}")
+        with contextlib.suppress(OSError):
+            line = Path(f"/proc/{identity.pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            print(f"\nleft running by the tests, and killed: {identity.pid} {line.decode()}")
         identity.signal(signal.SIGKILL)
     if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
