@@ -1,0 +1,102 @@
+"""The writers of this process, and what becomes of them when it forks or ends.
+
+A process has one writer for each run and attempt that it logs to. When Python ends, whatever
+they still hold is sent, for EXIT_SECONDS at most. A child made by `fork` writes under ids of its
+own. multiprocessing ends such children without Python's exit functions, so there its own are used.
+"""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from runhistory.sdk.errors import FlushTimeout
+from runhistory.sdk.metric_writer import MetricWriter
+
+EXIT_SECONDS: Final = 120.0
+PATIENT_SECONDS: Final = 3.0
+
+logger: Final = logging.getLogger("runhistory")
+
+_writers: dict[Any, MetricWriter] = {}
+_lock = threading.Lock()
+_expecting_end_of: int | None = None
+
+
+def writer_for(key: Any, make: Callable[[Callable[[], None]], MetricWriter]) -> MetricWriter:
+    """The process's writer for `key` (gateway, run, attempt); made by `make` at the first time.
+
+    `make` is given the function that a writer calls before its thread starts.
+    """
+    with _lock:
+        if key not in _writers:
+            _writers[key] = make(_expect_end)
+        return _writers[key]
+
+
+def send_what_remains(timeout: float = EXIT_SECONDS) -> None:
+    """Flush every writer within `timeout` seconds together, and say what could not be sent."""
+    deadline = time.monotonic() + timeout
+    for writer in list(_writers.values()):
+        try:
+            _flush(writer, deadline)
+        except FlushTimeout:
+            _mourn(writer)
+        except KeyboardInterrupt:
+            _mourn(writer)
+            deadline = time.monotonic()
+
+
+def _flush(writer: MetricWriter, deadline: float) -> None:
+    left = max(0.0, deadline - time.monotonic())
+    try:
+        writer.flush(min(left, PATIENT_SECONDS))
+    except FlushTimeout:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise
+        logger.warning(
+            "runhistory: waiting up to %.0f s for %s points of %s to be sent (Ctrl-C gives up).",
+            left,
+            f"{writer.waiting:,}",
+            writer.label,
+        )
+        writer.flush(left)
+
+
+def _mourn(writer: MetricWriter) -> None:
+    logger.error(
+        "runhistory: %s points of %s were NOT SENT and are lost. %s",
+        f"{writer.waiting:,}",
+        writer.label,
+        writer.trouble,
+    )
+
+
+def _expect_end() -> None:
+    """See that `send_what_remains` is called when this process ends."""
+    global _expecting_end_of
+    if _expecting_end_of == os.getpid():
+        return
+    if _expecting_end_of is None:
+        atexit.register(send_what_remains)  # a forked child inherits it
+    if "multiprocessing.process" in sys.modules:
+        from multiprocessing import process, util
+
+        if process.parent_process() is not None:
+            util.Finalize(None, send_what_remains, exitpriority=100)
+    _expecting_end_of = os.getpid()
+
+
+def _begin_anew() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for writer in _writers.values():
+        writer.begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

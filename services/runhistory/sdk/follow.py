@@ -1,0 +1,99 @@
+"""Follow a run to its end: its status and its console lines as they come.
+
+Both are polled; a line is asked for by the cursor after the last one, so each comes once and in
+order. Lines and status reach the projection on separate ways, so after the end lines are asked
+for until none came for DRAIN seconds. A gateway that is away is waited for: the run goes on.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from runhistory.domain.status import TERMINAL, RunStatus
+from runhistory.sdk.errors import NobodyAnswers, Unavailable
+from runhistory.sdk.run_client import RunClient
+
+SHORTEST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 1.0
+DRAIN: Final = 1.0
+
+logger: Final = logging.getLogger("runhistory")
+
+OnLine = Callable[[dict[str, Any]], None]
+"""Called with each line: `attempt`, `stream`, `time` and `line`."""
+OnStatus = Callable[[dict[str, Any]], None]
+"""Called with the run's details when its status is another than before (and at first)."""
+
+
+def is_terminal(status: str) -> bool:
+    """Whether a run with this status is over."""
+    return RunStatus(status) in TERMINAL
+
+
+def follow(
+    client: RunClient, *, on_line: OnLine | None = None, on_status: OnStatus | None = None
+) -> dict[str, Any]:
+    """Return the run's details when it is over and, with `on_line`, all its lines were given.
+
+    Raises:
+        NobodyAnswers: the gateway never answered.
+        RunHistoryError: it refuses, as for a run that is not there.
+    """
+    follower = _Follower(client, on_line, on_status)
+    pause = SHORTEST_PAUSE
+    while not follower.is_done():
+        try:
+            new = follower.look()
+        except NobodyAnswers:
+            raise
+        except Unavailable as error:
+            logger.warning("runhistory: still waiting for run %s. %s", client.run_id, error)
+            new = False
+        pause = SHORTEST_PAUSE if new else min(pause * 1.5, LONGEST_PAUSE)
+        if not follower.is_done():
+            time.sleep(pause)
+    return follower.details
+
+
+class _Follower:
+    def __init__(
+        self, client: RunClient, on_line: OnLine | None, on_status: OnStatus | None
+    ) -> None:
+        self._client, self._on_line, self._on_status = client, on_line, on_status
+        self.details: dict[str, Any] = {}
+        self._cursor: str | None = None
+        self._quiet_since: float | None = None
+
+    def is_done(self) -> bool:
+        """Whether the run is over and its lines are drained."""
+        if not self.details or not is_terminal(self.details["status"]):
+            return False
+        if self._on_line is None:
+            return True
+        return self._quiet_since is not None and time.monotonic() - self._quiet_since >= DRAIN
+
+    def look(self) -> bool:
+        """Look once; whether anything was new. Lines come before the status that follows them."""
+        details = self._client.details()
+        lines = self._read_lines()
+        changed = bool(details["status"] != self.details.get("status"))
+        self.details = details
+        if changed and self._on_status:
+            self._on_status(details)
+        if lines or not is_terminal(details["status"]):
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = time.monotonic()
+        return changed or lines > 0
+
+    def _read_lines(self) -> int:
+        count = 0
+        while self._on_line:
+            lines, self._cursor = self._client.lines(self._cursor)
+            for line in lines:
+                self._on_line(line)
+            count += len(lines)
+            if not lines:
+                break
+        return count

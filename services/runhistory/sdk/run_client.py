@@ -1,0 +1,74 @@
+"""What the gateway can be asked and told about one run: HTTP paths and JSON, nothing more."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from runhistory.domain.ids import is_run_id, new_command_id
+from runhistory.sdk.errors import InvalidRequest
+from runhistory.sdk.http import PATIENCE, Body, Connection
+
+LINES_A_PAGE: Final = 1_000
+
+
+class RunClient:
+    """The gateway's view of one run. Every call raises RunHistoryError as `Connection` does."""
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        if not isinstance(run_id, str) or not is_run_id(run_id):
+            raise InvalidRequest(
+                f"{run_id!r} is no run id, which is 32 hex digits. By a name or the beginning of "
+                "an id a run is found with Workspace.find_run()."
+            )
+        self.connection = connection
+        self.run_id = run_id
+        self._path = f"/runs/{run_id}"
+
+    def details(self, patience: float = PATIENCE) -> dict[str, Any]:
+        """Everything about the run but its points, lines and files."""
+        answer: dict[str, Any] = self.connection.get(self._path, patience=patience)
+        return answer
+
+    def command(self, type: str, **fields: Any) -> dict[str, Any]:
+        """Have a command applied once, however often it has to be sent; its CommandResult."""
+        command = {"type": type, "command_id": new_command_id(), **fields}
+        answer: dict[str, Any] = self.connection.send("POST", f"{self._path}/commands", command)
+        return answer
+
+    def send_points(self, attempt: int, body: bytes) -> None:
+        """Send a metric batch, one try."""
+        path = f"{self._path}/attempts/{attempt}/metrics"
+        answer = self.connection.request("POST", path, body=body, patience=0.0)
+        self.connection.remember(orjson.loads(answer.content))
+
+    def series(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """All points of the keys (of all keys, without any), latest attempt's view."""
+        answer = self.connection.get(f"{self._path}/metrics", key=list(keys))
+        found: list[dict[str, Any]] = answer["series"]
+        return found
+
+    def lines(
+        self, after: str | None = None, patience: float = PATIENCE
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Console lines after a cursor in the order in which they arrived, and the next cursor."""
+        answer = self.connection.get(
+            f"{self._path}/logs", after=after, limit=LINES_A_PAGE, patience=patience
+        )
+        return answer["lines"], answer.get("cursor") or after
+
+    def files(self) -> list[dict[str, Any]]:
+        """The manifest of the files that the run kept, as the newest attempt left them."""
+        found: list[dict[str, Any]] = self.connection.get(f"{self._path}/files")["files"]
+        return found
+
+    def put_file(self, attempt: int, name: str, body: Body) -> dict[str, Any]:
+        """Keep a file; the same name again is the newer file."""
+        path = f"{self._path}/attempts/{attempt}/files/{quote(name)}"
+        answer: dict[str, Any] = self.connection.put(path, body, command_id=new_command_id())
+        return answer
+
+    def file_path(self, name: str) -> str:
+        """The path at which a file's bytes are."""
+        return f"{self._path}/files/{quote(name)}"

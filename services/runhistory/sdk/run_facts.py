@@ -1,0 +1,114 @@
+"""What is known of a run: ids and names, and what the gateway said of it last."""
+
+from typing import TYPE_CHECKING, Any
+
+from runhistory.sdk.errors import Conflict
+from runhistory.sdk.run_client import RunClient
+
+if TYPE_CHECKING:
+    from runhistory.sdk.experiment import Experiment
+
+
+class RunFacts:
+    """The part of `Run` that only reads what the run is.
+
+    Properties give what was last seen and ask when nothing was; `get_…` methods always ask.
+    """
+
+    _attempt: int | None
+
+    def __init__(self, experiment: "Experiment", run_id: str, seen: dict[str, Any] | None) -> None:
+        self._experiment = experiment
+        self._client = RunClient(experiment.workspace.connection, run_id)
+        self._seen = seen
+        self._attempt = None
+
+    @property
+    def id(self) -> str:
+        """Its id, 32 hex digits."""
+        return self._client.run_id
+
+    @property
+    def experiment(self) -> "Experiment":
+        """The experiment that it belongs to."""
+        return self._experiment
+
+    @property
+    def display_name(self) -> str:
+        """Its readable name."""
+        return str(self._known("display_name"))
+
+    @property
+    def name(self) -> str:
+        """The same as `display_name`."""
+        return self.display_name
+
+    @property
+    def description(self) -> str:
+        """What its creator said of it."""
+        return str(self._known("description"))
+
+    @property
+    def type(self) -> str:
+        """`script` or `interactive`."""
+        return str(self._known("type"))
+
+    @property
+    def status(self) -> str:
+        """Its status as last seen; `get_status` asks."""
+        return str(self._known("status"))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Its tags as last seen; `get_tags` asks."""
+        return dict(self._known("tags"))
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Its properties as last seen; `get_properties` asks."""
+        return dict(self._known("properties"))
+
+    @property
+    def attempt(self) -> int:
+        """The attempt that points and files of this object go to; counted from 1.
+
+        Raises:
+            Conflict: the run has not been started yet.
+        """
+        if self._attempt is None:
+            attempt = int(self.get_details()["attempt"])
+            if attempt < 1:
+                raise Conflict(
+                    f"Run {self.id} is {self.status} and was not started yet, so there is no "
+                    "attempt to log to. Log in its script, or wait until it runs.",
+                    details={"status": self.status},
+                )
+            self._attempt = attempt
+        return self._attempt
+
+    def get_details(self) -> dict[str, Any]:
+        """Everything about it: status, timeline, tags, properties, spec, error, and more."""
+        self._seen = self._client.details()
+        return dict(self._seen)
+
+    def get_status(self) -> str:
+        """Its status now."""
+        return str(self.get_details()["status"])
+
+    def get_tags(self) -> dict[str, str]:
+        """Its tags now, with those that this process has just set."""
+        return dict(self.get_details()["tags"])
+
+    def get_properties(self) -> dict[str, str]:
+        """Its properties now."""
+        return dict(self.get_details()["properties"])
+
+    def get_snapshot_id(self) -> str | None:
+        """The id of its exact code; None for a run that has none."""
+        found = self._known("snapshot_id")
+        return str(found) if found else None
+
+    def _known(self, field: str) -> Any:
+        if self._seen is None or field not in self._seen:
+            self.get_details()
+        return (self._seen or {}).get(field)

@@ -1,0 +1,92 @@
+"""A run's files and code on their way up and down."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+from runhistory.sdk.download import download
+from runhistory.sdk.errors import InvalidRequest, NotFound
+from runhistory.sdk.limits import file_name
+from runhistory.sdk.restore import restore_as_zip
+from runhistory.sdk.run_client import RunClient
+
+LOG_FOLDERS: Final = ("logs/", "user_logs/")
+CONSOLE: Final = "user_logs/std_log.txt"
+
+
+def upload(
+    client: RunClient, attempt: int, name: str, path_or_stream: str | Path | IO[bytes]
+) -> None:
+    """Keep the file at a path, or what a stream still has, under `name`.
+
+    Raises:
+        InvalidRequest: the name climbs out, or there is no file to read.
+    """
+    client.put_file(attempt, file_name(name), _source(path_or_stream))
+
+
+def _source(path_or_stream: str | Path | IO[bytes]) -> Callable[[], IO[bytes]]:
+    """What gives the bytes from their beginning, each time it is called."""
+    if isinstance(path_or_stream, str | Path):
+        path = Path(path_or_stream)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise InvalidRequest(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+        return lambda: path.open("rb")
+    content: bytes | str = path_or_stream.read()
+    data = content.encode() if isinstance(content, str) else content
+    return lambda: io.BytesIO(data)
+
+
+def download_one(client: RunClient, name: str, output_file_path: str | Path | None) -> None:
+    """Write a kept file to a path, into a folder, or here under its last name.
+
+    Raises:
+        NotFound: the run has no such file.
+    """
+    last = file_name(name).rpartition("/")[2]
+    target = Path(last if output_file_path is None else output_file_path)
+    if target.is_dir():
+        target /= last
+    download(client.connection, client.file_path(name), target)
+
+
+def download_logs(client: RunClient, destination: Path) -> list[str]:
+    """Write the console and all files under `logs/` below `destination`; returns their paths.
+
+    The console of a run that is still going, or that kept no console file, is what has come so far.
+    """
+    written = []
+    names = {file_name(file["name"]) for file in client.files()}
+    for name in sorted(name for name in names if name.startswith(LOG_FOLDERS)):
+        download(client.connection, client.file_path(name), destination / name)
+        written.append(str(destination / name))
+    if CONSOLE not in names:
+        written.append(str(_write_console(client, destination / CONSOLE)))
+    return written
+
+
+def _write_console(client: RunClient, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lines, cursor = client.lines()
+    with target.open("w", encoding="utf-8") as file:
+        while lines:
+            file.writelines(f"{line['line']}\n" for line in lines if line["stream"] != "system")
+            lines, cursor = client.lines(cursor)
+    return target
+
+
+def restore(client: RunClient, snapshot_id: str | None, folder: Path) -> str:
+    """Write a snapshot as a zip into a folder; returns its path.
+
+    Raises:
+        NotFound: the run has no snapshot, or there is none with this id.
+    """
+    if snapshot_id is None:
+        raise NotFound(
+            f"Run {client.run_id} has no snapshot: it was not submitted, but logged by a process.",
+            code="snapshot_not_found",
+        )
+    return str(restore_as_zip(client.connection, snapshot_id, folder))

@@ -1,0 +1,98 @@
+"""`Workspace`: a gateway and the workspace there; where everything else begins."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from runhistory.sdk.address import DEFAULT_WORKSPACE, Address, find_address, from_environment
+from runhistory.sdk.http import Connection
+
+if TYPE_CHECKING:
+    from runhistory.sdk.experiment import Experiment
+    from runhistory.sdk.run import Run
+
+
+class Workspace:
+    """A workspace of one gateway. Making one asks nothing of the network.
+
+    Args:
+        url: the gateway; default RUNHISTORY_URL, else http://127.0.0.1:8780.
+        name: the workspace; default `default`.
+        token: default RUNHISTORY_TOKEN.
+    """
+
+    def __init__(
+        self, url: str | None = None, name: str | None = None, token: str | None = None
+    ) -> None:
+        found = from_environment()
+        self._connection = Connection(
+            Address(
+                url=url.rstrip("/") if url else found.url,
+                workspace=name or (DEFAULT_WORKSPACE if url else found.workspace),
+                token=token or found.token,
+                origin="Workspace(url=…)" if url else found.origin,
+            )
+        )
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] | None = None) -> "Workspace":
+        """The workspace by `.runhistory/config.json` from here (or `path`) upwards, else
+        RUNHISTORY_URL with RUNHISTORY_WORKSPACE and RUNHISTORY_TOKEN, else the default address.
+
+        Raises:
+            InvalidConfig: `path` does not exist, or the file is not what it should be.
+        """
+        return cls.at(find_address(path))
+
+    @classmethod
+    def at(cls, address: Address) -> "Workspace":
+        """The workspace at an address that was found already."""
+        workspace = cls.__new__(cls)
+        workspace._connection = Connection(address)
+        return workspace
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return self._connection.address.workspace
+
+    @property
+    def url(self) -> str:
+        """The gateway's address."""
+        return self._connection.address.url
+
+    @property
+    def connection(self) -> Connection:
+        """The HTTP connection that all objects of this workspace share."""
+        return self._connection
+
+    @property
+    def experiments(self) -> dict[str, "Experiment"]:
+        """The experiments that exist, by name; asks the gateway."""
+        from runhistory.sdk.experiment import Experiment
+
+        answer = self._connection.get("/experiments")
+        return {found["name"]: Experiment(self, found["name"]) for found in answer["experiments"]}
+
+    def get_run(self, run_id: str) -> "Run":
+        """The run with this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        from runhistory.sdk.run import Run
+
+        return Run.get(self, run_id)
+
+    def find_run(self, reference: str, experiment: str | None = None) -> "Run":
+        """A run by its id, a unique prefix of it (4 digits or more), its display name, or
+        `@latest`; in one experiment, or in all.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: there are several; `details` names them.
+        """
+        found: Any = self._connection.get("/runs/resolve", ref=reference, experiment=experiment)
+        return self.get_run(found["run_id"])
+
+    def __repr__(self) -> str:
+        return f"Workspace(url={self.url!r}, name={self.name!r})"
