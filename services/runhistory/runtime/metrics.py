@@ -95,3 +95,12 @@ GATEWAY_BATCH_BYTES: Final = Counter(
 GATEWAY_POINTS: Final = Counter(
     "runhistory_gateway_points_total", "Metric points appended; repetitions count again."
 )
+
+# Worker: one count for each claim, by the status in which its run ended (or declined, broken).
+WORKER_ATTEMPTS: Final = Counter(
+    "runhistory_worker_attempts_total", "Claims that came to an end, by outcome.", ["outcome"]
+)
+# Worker: slots that no attempt has now.
+WORKER_FREE_SLOTS: Final = Gauge("runhistory_worker_free_slots", "Slots that are free.")
+# Worker: runs of its target that no worker has taken yet.
+WORKER_WAITING_RUNS: Final = Gauge("runhistory_worker_waiting_runs", "Runs that are Queued.")

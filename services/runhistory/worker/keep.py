@@ -9,7 +9,7 @@ import asyncio
 import mimetypes
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -112,3 +112,20 @@ def _open(path: Path) -> IO[bytes]:
 async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
     while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
         yield piece
+
+
+async def keep_files(
+    store: ObjectStore, workspace: str, root: Path, tell: Callable[[str], None]
+) -> list[FileEntry]:
+    """Store what there is to keep of the working directory `root`; `tell` hears what is not."""
+    entries: list[FileEntry] = []
+    found = await asyncio.to_thread(lambda: list(find_files(root)))
+    for one in found:
+        if isinstance(one, Found):
+            try:
+                entries.append(await store_file(store, workspace, one))
+                continue
+            except OSError as error:
+                one = Skipped(one.name, f"it cannot be read: {error.strerror}")
+        tell(f"Not kept: {one.name} ({one.reason}).")
+    return entries

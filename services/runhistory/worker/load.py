@@ -25,6 +25,7 @@ METRICS_TOPIC: Final = "run.metrics"
 SAMPLE_SECONDS: Final = 5.0
 FIRST_SAMPLE_SECONDS: Final = 1.0
 SAMPLES_KEPT: Final = 720
+LAST_SEND_SECONDS: Final = 2.0
 
 log: Any = structlog.get_logger(__name__)
 
@@ -114,6 +115,7 @@ class LoadSampler:
                 await asyncio.sleep(SAMPLE_SECONDS)
         finally:
             if sending is not None:
+                await asyncio.wait({sending}, timeout=LAST_SEND_SECONDS)
                 sending.cancel()
 
     async def _send(self) -> None:

@@ -1,0 +1,101 @@
+"""Call a script under its runner, and pass on what it prints."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psutil
+
+from runhistory.events.log_batch import Stream
+from runhistory.worker.console import Console
+from runhistory.worker.home import write_atomically
+from runhistory.worker.lines import LineSplitter
+from runhistory.worker.outcome import Exit
+from runhistory.worker.processes import kill_marked
+from runhistory.worker.runner import Order
+
+_CHUNK_BYTES: Final = 65_536
+_LAST_OUTPUT_SECONDS: Final = 5.0
+
+
+class ScriptProcess:
+    """A script that was called. It and all that it started are gone when `wait` returns."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path, console: Console) -> None:
+        self._process, self._folder = process, folder
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._readers = [
+            asyncio.create_task(_pass_on(process.stdout, "stdout", console)),
+            asyncio.create_task(_pass_on(process.stderr, "stderr", console)),
+        ]
+        self.pid = process.pid
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.started = psutil.Process(process.pid).create_time()
+
+    @classmethod
+    async def start(
+        cls,
+        command: tuple[str, ...],
+        *,
+        environment: dict[str, str],
+        runner_marks: dict[str, str],
+        directory: Path,
+        folder: Path,
+        console: Console,
+    ) -> "ScriptProcess":
+        """Call `command` in `directory`. `folder` takes the runner's files."""
+        order = Order(
+            command=command,
+            environment=environment,
+            directory=str(directory),
+            exit_file=str(folder / "exit.json"),
+        )
+        write_atomically(folder / "order.json", msgspec.json.encode(order))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "runhistory.worker.runner", str(folder / "order.json")),
+            cwd=folder,
+            env={**os.environ, **runner_marks},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        return cls(process, folder, console)
+
+    def terminate(self, grace: float) -> None:
+        """SIGTERM to all of it now, SIGKILL to what is left after `grace` seconds."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+            self._process.stdin.write(f"{grace}\n".encode())
+
+    async def wait(self, marks: dict[str, str]) -> Exit:
+        """How it ended, when nothing of it runs and all of its output is with the console.
+
+        `marks` stand in the environment of all that it started.
+        """
+        code = await self._process.wait()
+        try:
+            ended = msgspec.json.decode((self._folder / "exit.json").read_bytes(), type=Exit)
+        except FileNotFoundError:
+            await asyncio.to_thread(kill_marked, marks)
+            await asyncio.wait(self._readers, timeout=_LAST_OUTPUT_SECONDS)
+            for reader in self._readers:
+                reader.cancel()
+            ended = Exit(
+                problem=f"The process above the script ended before it, with code {code}: somebody "
+                "or the system killed it, and the script with it. Submit the run again."
+            )
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        return ended
+
+
+async def _pass_on(pipe: asyncio.StreamReader, stream: Stream, console: Console) -> None:
+    splitter = LineSplitter()
+    while data := await pipe.read(_CHUNK_BYTES):
+        await console.write(stream, splitter.feed(data))
+    await console.write(stream, splitter.close())

@@ -1,0 +1,232 @@
+"""The worker's main loop: what waits, what fits, what runs, and what an earlier life left."""
+
+import asyncio
+import contextlib
+import sys
+from typing import Any, Final
+
+import structlog
+
+from runhistory.domain.events import Event, RunCancelRequested, RunClaimed
+from runhistory.domain.ids import new_command_id
+from runhistory.kafka.commands import CommandClient
+from runhistory.objects.store import ObjectStore
+from runhistory.runtime.metrics import WORKER_ATTEMPTS, WORKER_FREE_SLOTS, WORKER_WAITING_RUNS
+from runhistory.runtime.service import Service
+from runhistory.runtime.settings import UnsafeSettings
+from runhistory.worker.attempt import Attempt, Stop, Tools
+from runhistory.worker.board import Board, KnownRun, first_fit
+from runhistory.worker.environments import Environments
+from runhistory.worker.follower import EventFollower
+from runhistory.worker.gpus import Capacity, GpuProbe
+from runhistory.worker.home import Home, HomeTaken
+from runhistory.worker.publisher import Publisher
+from runhistory.worker.recovery import kill_what_is_left, remove_leftovers, settle_lost
+from runhistory.worker.settings import WorkerSettings
+
+STOP_SECONDS: Final = 20.0
+"""So long the attempts have to stop, keep their files and report, when the worker has to stop."""
+
+LOOK_AGAIN_SECONDS: Final = 1.0
+
+log: Any = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Takes runs of its target while it has room. Everything happens on one event loop."""
+
+    def __init__(self, service: Service, settings: WorkerSettings, home: Home) -> None:
+        self._service, self._settings, self._home = service, settings, home
+        probe = GpuProbe()
+        self._capacity = Capacity(settings.slots, probe.uuids)
+        self._board = Board(settings.target)
+        self._changed = asyncio.Event()
+        self._attempts: dict[str, Attempt] = {}
+        self._claims: set[str] = set()  # of this life
+        self._declined: dict[str, int] = {}  # run -> version at which our claim came too late
+        self._too_large: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._follower = EventFollower(
+            service.settings.kafka, service.settings.clickhouse, self._board, self._on_change
+        )
+        self._tools = Tools(
+            settings=settings,
+            home=home,
+            store=ObjectStore.open(settings.objects),
+            environments=Environments(home.environments, home.sdk),
+            client=CommandClient(service.settings.kafka, "runhistory/worker"),
+            publisher=Publisher(service.settings.kafka, "worker-publisher"),
+            probe=probe,
+        )
+
+    async def run(self) -> None:
+        """Until the service stops.
+
+        Raises:
+            CannotKill: what an earlier life left cannot be ended.
+            aiokafka.errors.KafkaError: no broker answers at start.
+        """
+        claims = self._home.claims()
+        await asyncio.to_thread(kill_what_is_left, self._home, claims)
+        async with contextlib.AsyncExitStack() as closing:
+            await self._tools.client.start()
+            closing.push_async_callback(self._tools.client.stop)
+            closing.push_async_callback(self._tools.publisher.stop)
+            following = asyncio.create_task(self._follower.run(), name="events")
+            closing.callback(following.cancel)
+            await self._until(self._follower.caught_up, following)
+            if not self._service.stopping.is_set():
+                await self._settle_earlier_life()
+            log.info(
+                "worker_ready",
+                worker_id=self._home.worker_id,
+                target=self._settings.target,
+                slots=self._settings.slots,
+                gpus=self._capacity.gpus,
+            )
+            await self._take_runs(following)
+            await self._stop()
+
+    async def _take_runs(self, following: "asyncio.Task[None]") -> None:
+        while not self._service.stopping.is_set():
+            self._changed.clear()
+            self._take_what_fits()
+            self._show()
+            await self._until(self._changed, following, LOOK_AGAIN_SECONDS)
+
+    async def _until(
+        self,
+        event: asyncio.Event,
+        following: "asyncio.Task[None]",
+        seconds: float | None = None,
+    ) -> None:
+        """Wait for `event`, for the service's stop, or for so long; what `following` raises."""
+        waiting = [
+            asyncio.create_task(event.wait()),
+            asyncio.create_task(self._service.stopping.wait()),
+        ]
+        try:
+            await asyncio.wait(
+                [*waiting, following],
+                timeout=seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            for one in waiting:
+                one.cancel()
+        if following.done():
+            following.result()
+
+    def _take_what_fits(self) -> None:
+        while run := first_fit(
+            self._candidates(), self._capacity.free_slots, self._capacity.free_gpus
+        ):
+            lease = self._capacity.take(run.resources)
+            claim_id = new_command_id()
+            attempt = Attempt(self._tools, run, claim_id, lease)
+            self._claims.add(claim_id)
+            self._attempts[run.run_id] = attempt
+            self._spawn(self._run_attempt(attempt, run, claim_id))
+
+    def _candidates(self) -> list[KnownRun]:
+        found = []
+        for run in self._board.queue():
+            if run.run_id in self._attempts or self._declined.get(run.run_id) == run.version:
+                continue
+            if self._capacity.could_ever_fit(run.resources):
+                found.append(run)
+            elif run.run_id not in self._too_large:
+                self._too_large.add(run.run_id)
+                log.warning(
+                    "run_waits_for_larger_worker",
+                    run_id=run.run_id,
+                    needs_slots=run.resources.slots,
+                    needs_gpus=run.resources.gpus,
+                    slots=self._capacity.slots,
+                    gpus=len(self._capacity.gpus),
+                )
+        return found
+
+    async def _run_attempt(self, attempt: Attempt, run: KnownRun, claim_id: str) -> None:
+        outcome = "broken"
+        try:
+            outcome = await attempt.run()
+            if outcome == "declined":
+                self._declined[run.run_id] = run.version
+        except Exception:
+            log.exception("attempt_lost", run_id=run.run_id)
+            known = self._board.get(run.run_id)
+            if known is not None and known.claim_id == claim_id:
+                await settle_lost(self._tools, known)
+        finally:
+            WORKER_ATTEMPTS.labels(outcome).inc()
+            self._capacity.give_back(attempt.lease)
+            del self._attempts[run.run_id]
+            self._changed.set()
+
+    def _on_change(self, run: KnownRun, event: Event) -> None:
+        """Hears of every event, those of before the start included while it catches up."""
+        attempt = self._attempts.get(run.run_id)
+        if isinstance(event, RunCancelRequested) and attempt is not None:
+            attempt.stop(Stop.CANCELED)
+        if isinstance(event, RunClaimed) and self._follower.caught_up.is_set():
+            self._settle_if_unknown(run)
+        self._changed.set()
+
+    def _settle_if_unknown(self, run: KnownRun) -> None:
+        """A claim that an earlier life sent, and that was accepted only now."""
+        if run.worker_id == self._home.worker_id and run.claim_id not in self._claims:
+            self._spawn(settle_lost(self._tools, run))
+
+    async def _settle_earlier_life(self) -> None:
+        held = {run.claim_id: run for run in self._board.held_by(self._home.worker_id)}
+        for claim in self._home.claims():
+            if claim.claim_id not in held:  # never accepted (yet), or over
+                self._home.forget(claim.claim_id)
+        if not self._settings.keep_attempts:
+            await asyncio.to_thread(remove_leftovers, self._home, held.values())
+        for run in held.values():
+            self._spawn(settle_lost(self._tools, run))
+
+    async def _stop(self) -> None:
+        """Let every attempt stop. What does not make it in time is for the next life to settle."""
+        log.info("worker_stopping", attempts=len(self._attempts))
+        for attempt in self._attempts.values():
+            attempt.stop(Stop.WORKER)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("task_died", error=repr(error))
+
+    def _show(self) -> None:
+        WORKER_FREE_SLOTS.set(self._capacity.free_slots)
+        WORKER_WAITING_RUNS.set(len(self._board.queue()))
+        if self._follower.is_following and self._tools.client.is_following:
+            self._service.health.ready()
+        else:
+            self._service.health.not_ready("the broker does not answer")
+
+
+async def main(service: Service) -> None:
+    """Run one worker; exits with 2 where its settings or its folder forbid it."""
+    try:
+        settings = WorkerSettings.from_environment(service.settings)
+        home = Home(settings.data)
+    except (UnsafeSettings, HomeTaken) as error:
+        log.error("worker_refused", error=str(error))
+        sys.exit(2)
+    try:
+        await Worker(service, settings, home).run()
+    finally:
+        home.close()
