@@ -7,13 +7,14 @@ a loopback name, and an Origin, if the browser sends one, too. With a token set,
 below /api has to show it, wherever the gateway listens.
 """
 
+import asyncio
+import contextlib
 import hmac
 import time
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from runhistory.gateway.errors import ApiError
@@ -21,9 +22,9 @@ from runhistory.runtime import metrics
 from runhistory.runtime.settings import is_loopback
 
 UNMATCHED: Final = "(none)"
+DISCARD_BYTES: Final = 256 * 1024 * 1024
+DISCARD_SECONDS: Final = 10.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-log: Any = structlog.get_logger(__name__)
 
 
 class Door:
@@ -35,22 +36,15 @@ class Door:
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; the server offers nothing else."""
-        begun, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
-
-        async def observe(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        exchange = _Exchange(receive, send)
         try:
             refusal = self._refusal(scope)
             if refusal is None:
-                await self._app(scope, receive, observe)
+                await self._app(scope, exchange.receive, exchange.send)
             else:
-                await _answer(refusal, observe)
+                await _answer(refusal, exchange.send)
         finally:
-            _count(scope, status, time.perf_counter() - begun)
+            exchange.count(scope)
 
     def _refusal(self, scope: HTTPScope) -> ApiError | None:
         headers = dict(scope["headers"])
@@ -109,7 +103,6 @@ async def _answer(error: ApiError, send: Send) -> None:
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
-        "connection": "close",  # the request's body was not read
         **error.headers,
     }
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -117,8 +110,45 @@ async def _answer(error: ApiError, send: Send) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def _count(scope: HTTPScope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    route = str(scope.get("path_template") or UNMATCHED)
-    metrics.GATEWAY_REQUESTS.labels(method, route, str(status)).inc()
-    metrics.GATEWAY_REQUEST_SECONDS.labels(method, route).observe(seconds)
+class _Exchange:
+    """One request and its answer, looked at in passing.
+
+    A client that is still sending a body does not read, and loses an answer that comes before
+    its end together with the connection. So an error waits until the body has been thrown away,
+    within reason.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._begun = time.perf_counter()
+        self._status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        self._body_ended = False
+
+    async def receive(self) -> Any:
+        """The next piece of the body."""
+        message = await self._receive()
+        self._body_ended = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A piece of the answer."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            if self._status >= HTTPStatus.BAD_REQUEST:
+                await self._discard_body()
+        await self._send(message)
+
+    async def _discard_body(self) -> None:
+        discarded = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self._body_ended and discarded < DISCARD_BYTES:
+                    discarded += len((await self.receive()).get("body", b""))
+
+    def count(self, scope: HTTPScope) -> None:
+        """Count the request, by its route's template."""
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = str(scope.get("path_template") or UNMATCHED)
+        seconds = time.perf_counter() - self._begun
+        metrics.GATEWAY_REQUESTS.labels(method, route, str(int(self._status))).inc()
+        metrics.GATEWAY_REQUEST_SECONDS.labels(method, route).observe(seconds)

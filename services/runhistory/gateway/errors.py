@@ -41,9 +41,11 @@ class ErrorBody(Struct, frozen=True):
 class ApiError(Exception):
     """An answer that is an error."""
 
-    def __init__(self, status: int, code: str, message: str, **details: Any) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, details: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.details = status, code, message, details
+        self.status, self.code, self.message, self.details = status, code, message, details or {}
         self.headers: dict[str, str] = {}
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -136,7 +138,7 @@ def _of_framework(request: Request[Any, Any, Any], exception: HTTPException) -> 
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             limit = request.route_handler.resolve_request_max_body_size()
             error = ApiError(
-                413, "too_large", f"The body may have {limit} bytes. Send less.", limit=limit
+                413, "too_large", f"The body may have {limit} bytes. Send less.", {"limit": limit}
             )
         case status if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             error = ApiError(status, "invalid_request", _what_is_invalid(exception))
@@ -148,8 +150,10 @@ def _of_framework(request: Request[Any, Any, Any], exception: HTTPException) -> 
 def _what_is_invalid(exception: HTTPException) -> str:
     if not isinstance(exception, ValidationException) or not isinstance(exception.extra, list):
         return exception.detail
-    problems = [
-        f"{problem.get('key', 'request')}: {problem.get('message', 'not valid')}"
+    problems = {
+        problem.get("key", "request"): problem.get("message", "not valid")
         for problem in exception.extra
-    ]
-    return "; ".join(problems) or exception.detail
+    }
+    if "data" in problems:  # bodies are checked elsewhere: all that is found here is none
+        return "The body is empty. Send JSON; /openapi.json says which."
+    return "; ".join(f"{key}: {message}" for key, message in problems.items())

@@ -175,7 +175,7 @@ async def upload_snapshot(
             400,
             "invalid_manifest",
             f"{len(missing)} of the snapshot's blobs are not here. Send them first.",
-            missing=missing[:_NAMES_SHOWN],
+            {"missing": missing[:_NAMES_SHOWN]},
         )
     await objects.put_manifest(workspace, snapshot_id, data)
     return SnapshotKept(snapshot_id)
@@ -216,7 +216,7 @@ def file_name(request: GatewayRequest) -> str:
             "A file's name is a relative path below the run, such as outputs/model.pt: forward "
             "slashes, no leading or doubled slash, no part that is . or .., no control "
             "characters or backslashes, UTF-8, at most 1,024 characters.",
-            name=unquote_to_bytes(encoded).decode(errors="backslashreplace")[:1_024],
+            {"name": unquote_to_bytes(encoded).decode(errors="backslashreplace")[:1_024]},
         ) from error
 
 
@@ -239,7 +239,7 @@ async def _refuse_download(
         404,
         "file_not_found",
         f"Run {run_id} has no file {name!r}{which}. {hint}",
-        files=names[:_NAMES_SHOWN],
+        {"files": names[:_NAMES_SHOWN]},
     )
 
 

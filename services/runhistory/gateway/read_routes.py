@@ -1,7 +1,9 @@
 """Reads."""
 
-HANDLERS = ()
+from typing import Any
+
+HANDLERS: tuple[Any, ...] = ()
 
 
-async def require_run(request, workspace, run_id):
+async def require_run(request: Any, workspace: str, run_id: str) -> None:
     """x"""

@@ -195,8 +195,7 @@ async def send(gateway: Gateway, command: Command) -> Reply:
         invalid = code.startswith("invalid_")
         status = HTTPStatus.BAD_REQUEST if invalid else HTTPStatus.CONFLICT
     shown = reply.status is not None and code not in {"id_taken", "run_not_found"}
-    details = {"status": reply.status} if shown else {}
-    raise ApiError(status, code, message, **details)
+    raise ApiError(status, code, message, {"status": reply.status} if shown else {})
 
 
 async def _append(
