@@ -71,6 +71,7 @@ $(INSTALLED): requirements/all.txt requirements/uv.txt pyproject.toml
 		echo "Install it: apt-get install python3-venv"; exit 1; }
 	@[ -x $(BIN)/python ] || { echo "Making $(VENV)/"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing the locked dependencies into $(VENV)/ (some minutes the first time)"
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		--only-binary :all: -r requirements/uv.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/all.txt
