@@ -211,7 +211,7 @@ def _in_use(files: StackFiles) -> StackInUse:
 def _follow_start(
     files: StackFiles, supervisor: subprocess.Popen[bytes], report: Report
 ) -> StackState:
-    told = ""
+    told: str | None = None
     while True:
         ended = supervisor.poll() is not None
         state = files.read_state()
@@ -222,11 +222,13 @@ def _follow_start(
             if state.phase == "ready" and not ended:
                 return state
         if ended:
-            raise StackError(_why_it_ended(files, state))
+            began = told is not None
+            raise StackError(_why_it_ended(files, state if began else None))
         time.sleep(0.05)
 
 
 def _why_it_ended(files: StackFiles, state: StackState | None) -> str:
+    """Without a `state` of its own the supervisor ended before it could write one."""
     if state is not None and state.phase == "failed":
         return state.message
     if state is not None and state.phase == "stopped":

@@ -112,7 +112,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.new")  # one writer: whoever holds the lock
     with fresh.open("wb") as file:
         file.write(msgspec.json.format(content, indent=2) + b"\n")
         file.flush()
