@@ -81,7 +81,7 @@ class Sink:
                 await self._store.ping()
                 self._conditions.mended("clickhouse")
             except Unavailable as error:
-                self._conditions.broken("clickhouse", f"ClickHouse does not answer: {error}")
+                self._conditions.broken("clickhouse", str(error))
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _land(self, batch: Batch) -> None:

@@ -155,7 +155,7 @@ def failure(error: Exception) -> Unreadable | Unavailable:
     transport = isinstance(error, OperationalError) and code is None
     if isinstance(error, DatabaseError) and not transport and code in UNREADABLE_CODES:
         return Unreadable(reason)
-    return Unavailable(reason or repr(error))
+    return Unavailable(f"ClickHouse: {reason or repr(error)}")
 
 
 async def insert_readable(

@@ -1,0 +1,244 @@
+"""The sink killed, frozen, doubled and cut off: what is stored is what was produced, once."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from runhistory.clickhouse.migrations import migrate
+from runhistory.domain.ids import new_run_id
+from runhistory.kafka.clients import open_consumer, open_producer
+from tests.conftest import Broker, Engine
+from tests.support.dying_sink import STEPS
+from tests.support.service_process import ServiceProcess, free_port
+from tests.support.sink_ledger import SinkLedger
+from tests.support.sink_world import metrics
+
+pytestmark = pytest.mark.infrastructure
+
+ROOT = Path(__file__).parents[2]
+
+
+def a_sink(broker: Broker, clickhouse: str, log: Path, instance: str = "faults") -> ServiceProcess:
+    return ServiceProcess(
+        "sink",
+        log,
+        RUNHISTORY_KAFKA=broker.bootstrap,
+        RUNHISTORY_CLICKHOUSE=clickhouse,
+        RUNHISTORY_INSTANCE=instance,
+    )
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_at_any_step_it_stores_everything_once(
+    step: str, broker: Broker, engine: Engine, tmp_path: Path
+) -> None:
+    ledger = SinkLedger(broker.bootstrap, engine.url)
+    await ledger.produce(60)
+    died = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tests.support.dying_sink", step],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "RUNHISTORY_KAFKA": broker.bootstrap,
+            "RUNHISTORY_CLICKHOUSE": engine.url,
+            "RUNHISTORY_INSTANCE": "faults",
+            "RUNHISTORY_PORT": str(free_port()),
+        },
+        capture_output=True,
+        timeout=60,
+    )
+    assert died.returncode == -9, died.stdout.decode()
+    with a_sink(broker, engine.url, tmp_path / "sink.log"):
+        await ledger.wait_until_committed()
+    ledger.check()
+    if step in ("insert", "bury"):
+        assert ledger.stored_twice() > 0, "the fault did not strike: nothing was repeated"
+
+
+async def test_killed_again_and_again_while_points_arrive(
+    broker: Broker, engine: Engine, tmp_path: Path
+) -> None:
+    ledger = SinkLedger(broker.bootstrap, engine.url)
+    producing = asyncio.create_task(ledger.produce(1_500))
+    sink = a_sink(broker, engine.url, tmp_path / "sink.log")
+    with sink:
+        for life in range(6):
+            sink.wait_ready()
+            await asyncio.sleep(0.05 + 0.13 * life)
+            sink.kill()
+            sink.start()
+        await producing
+        await ledger.wait_until_committed()
+    ledger.check()
+
+
+async def test_an_engine_that_was_killed_and_comes_back_has_everything(
+    broker: Broker, tmp_path: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    ledger = SinkLedger(broker.bootstrap, url)
+    with _OwnEngine(tmp_path, port) as own, a_sink(broker, url, tmp_path / "sink.log") as sink:
+        sink.wait_ready()
+        producing = asyncio.create_task(ledger.produce(600))
+        await asyncio.sleep(0.5)
+        for _ in range(2):
+            own.kill()
+            assert "ClickHouse" in await _reason(sink)
+            await asyncio.sleep(1.0)
+            own.start()
+        await producing
+        await ledger.wait_until_committed()
+        sink.wait_ready()
+        ledger.check()
+
+
+async def test_a_sink_that_was_frozen_past_its_session_and_wakes_harms_nothing(
+    broker: Broker, engine: Engine, tmp_path: Path
+) -> None:
+    ledger = SinkLedger(broker.bootstrap, engine.url)
+    zombie = a_sink(broker, engine.url, tmp_path / "zombie.log", "zombie")
+    other = a_sink(broker, engine.url, tmp_path / "other.log", "other")
+    with zombie, other:
+        for sink in (zombie, other):
+            sink.wait_ready()
+        producing = asyncio.create_task(ledger.produce(3_000))
+        await asyncio.sleep(1.0)
+        zombie.freeze()
+        await producing
+        await ledger.wait_until_committed()  # by the other, once the zombie's session is over
+        ledger.check()
+        zombie.thaw()
+        await ledger.produce(300)
+        await ledger.wait_until_committed()
+        for sink in (zombie, other):
+            sink.wait_ready()
+        ledger.check()
+
+
+POISON = {
+    "a number below zero": metrics().replace(b'"seq":0', b'"seq":-1'),
+    "a word for a number": metrics().replace(b'"steps":[0,1]', b'"steps":[0,"x"]'),
+    "columns that differ": metrics().replace(b'"steps":[0,1]', b'"steps":[0]'),
+    "a key that is not there": metrics().replace(b'"key_index":[1,1]', b'"key_index":[1,2]'),
+    "a key number zero": metrics().replace(b'"key_index":[1,1]', b'"key_index":[0,1]'),
+    "no run": metrics().replace(b'"run_id"', b'"run"'),
+    "no steps": metrics().replace(b'"steps"', b'"step"'),
+    "no number of the batch": metrics().replace(b'"seq"', b'"sequence"'),
+    "a name twice": metrics().replace(b'"seq":0', b'"seq":0,"seq":1'),
+    "two objects": metrics() + metrics(),
+    "an empty object": b"{}",
+    "an array in braces": b'{"a",1}',
+    "cut off, and closed": metrics()[:-20] + b"}",
+    "a missing value": metrics().replace(b"[0.5,0.5]", b"[0.5,null]"),
+}
+
+
+async def test_poison_between_good_ones_is_buried_and_all_else_is_stored(
+    broker: Broker, engine: Engine, tmp_path: Path
+) -> None:
+    ledger = SinkLedger(broker.bootstrap, engine.url)
+    before = await _dead(broker)
+    producer = await open_producer(broker.bootstrap, client_id="test")
+    try:
+        for value in POISON.values():
+            await ledger.produce(7, runs=3)
+            await ledger.append(producer, new_run_id(), value)
+        await ledger.produce(7)
+    finally:
+        await producer.stop()
+    with a_sink(broker, engine.url, tmp_path / "sink.log") as sink:
+        await ledger.wait_until_committed()
+        assert sink.stop() == 0
+    names = {value: name for name, value in POISON.items()}
+    buried = [names[value] for value in (await _dead(broker))[len(before) :]]
+    assert sorted(buried) == sorted(POISON)
+    ledger.check()
+
+
+async def test_told_to_stop_it_ends_in_order_and_its_successor_begins_at_once(
+    broker: Broker, engine: Engine, tmp_path: Path
+) -> None:
+    ledger = SinkLedger(broker.bootstrap, engine.url)
+    producing = asyncio.create_task(ledger.produce(1_000))
+    sink = a_sink(broker, engine.url, tmp_path / "sink.log")
+    with sink:
+        sink.wait_ready()
+        await asyncio.sleep(0.5)
+        assert await asyncio.to_thread(sink.stop) == 0
+        await producing
+        sink.start()
+        await ledger.wait_until_committed(20)
+    ledger.check()
+    assert ledger.stored_twice() <= len(ledger.points) * 0.3, "only what the producer sent twice"
+
+
+class _OwnEngine:
+    """An engine that a test may kill. Its port and its data stay."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self._command = [sys.executable, "-m", "runhistory.stack.engine"]
+        self._command += ["--data", str(directory / "engine"), "--port", str(port)]
+        self._url, self._log = f"http://127.0.0.1:{port}", directory / "engine.log"
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self._url}/ping", timeout=2):
+                    return
+            except OSError:
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> "_OwnEngine":
+        self.start()
+        migrate(self._url)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+async def _reason(sink: ServiceProcess) -> str:
+    """Why it is not ready, once it is not."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await asyncio.to_thread(
+                    urllib.request.urlopen, f"http://127.0.0.1:{sink.port}/healthz"
+                )
+            except urllib.error.HTTPError as error:
+                return str(json.loads(error.read())["reason"])
+            await asyncio.sleep(0.05)
+
+
+async def _dead(broker: Broker) -> list[bytes]:
+    """The values of all dead letters of run.metrics, in order."""
+    consumer = await open_consumer(broker.bootstrap, "run.metrics.dlq", client_id="test")
+    try:
+        found: list[bytes] = []
+        async with asyncio.timeout(30):
+            partitions = sorted(consumer.assignment())
+            ends = await consumer.end_offsets(partitions)
+            while any([await consumer.position(one) < ends[one] for one in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [record.value or b"" for record in records]
+        return found
+    finally:
+        await consumer.stop()
