@@ -211,19 +211,19 @@ def _in_use(files: StackFiles) -> StackInUse:
 def _follow_start(
     files: StackFiles, supervisor: subprocess.Popen[bytes], report: Report
 ) -> StackState:
-    told: str | None = None
+    told = ""
     while True:
         ended = supervisor.poll() is not None
         state = files.read_state()
-        if state is not None and state.supervisor and state.supervisor.pid == supervisor.pid:
-            if state.message != told:
-                told = state.message
-                report(told)
-            if state.phase == "ready" and not ended:
-                return state
+        if state is None or state.supervisor is None or state.supervisor.pid != supervisor.pid:
+            state = None  # what an earlier one wrote
+        elif state.message != told:
+            told = state.message
+            report(told.partition("\n")[0])
         if ended:
-            began = told is not None
-            raise StackError(_why_it_ended(files, state if began else None))
+            raise StackError(_why_it_ended(files, state))
+        if state is not None and state.phase == "ready":
+            return state
         time.sleep(0.05)
 
 

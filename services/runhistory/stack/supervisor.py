@@ -195,14 +195,13 @@ class Supervisor:
             self._tell(message)
 
     def _write_state(self) -> None:
-        alive = self._phase not in ("stopped", "failed")
         self._files.write_state(
             StackState(
                 phase=self._phase,
                 message=self._message,
                 url=gateway_url(self._base_port),
                 port=self._base_port,
-                supervisor=ProcessIdentity.of(os.getpid()) if alive else None,
+                supervisor=ProcessIdentity.of(os.getpid()),
                 processes=tuple(child.state() for child in self._children),
             )
         )
