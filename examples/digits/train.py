@@ -3,7 +3,7 @@
 Runs by itself (`python train.py`): the run is offline then, and what it logs is printed.
 Submitted, the same calls end up in the run's history:
 
-    runhistory submit examples/digits --script train.py --experiment digits --follow -- --learning-rate 0.02
+    runhistory submit examples/digits --script train.py --follow -- --learning-rate 0.02
 """
 
 import argparse

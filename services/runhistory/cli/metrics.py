@@ -1,0 +1,95 @@
+"""`runhistory metrics`: each metric as a row with its curve."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runhistory.cli import console, words
+from runhistory.cli.reading import AsJson, RunReference, open_run
+from runhistory.cli.sparkline import bars_for, sparkline
+
+if TYPE_CHECKING:
+    from runhistory.sdk.run_client import RunClient
+
+SYSTEM = "system/"
+MOST_POINTS = 100_000
+"""A curve with more points is not fetched only to be drawn in a line of text."""
+
+_COLUMNS = (
+    console.Column("metric", style="bold"),
+    console.Column("last", right=True),
+    console.Column("min", right=True),
+    console.Column("max", right=True),
+    console.Column("points", right=True),
+    console.Column("curve", style="cyan"),
+)
+
+
+def metrics(
+    run: RunReference,
+    key: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY", help="Only these metrics.")
+    ] = None,
+    system: Annotated[
+        bool, typer.Option("--system", help="The load of host and GPUs (system/…) as well.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run's metrics as a table with curves.
+
+    With --json every point is printed. Points of an earlier attempt are hidden from the step on at which a later one began.
+
+    \b
+    Examples:
+      runhistory metrics @latest
+      runhistory metrics brave_otter_7c11 loss val/accuracy
+      runhistory metrics @latest loss --json
+    """
+    client = open_run(run)
+    summaries = fetch_summaries(client, key or (), system)
+    missing = [name for name in key or () if name not in {one["key"] for one in summaries}]
+    if missing:
+        console.error(f"The run has no metric {', '.join(map(repr, missing))}.")
+        raise typer.Exit(1)
+    if as_json:
+        console.say_json(client.series([one["key"] for one in summaries]) if summaries else [])
+    elif not summaries:
+        console.note("The run has logged no metrics.")
+    else:
+        print_metrics(client, summaries)
+
+
+def fetch_summaries(
+    client: "RunClient", keys: Sequence[str] = (), system: bool = False
+) -> list[dict[str, Any]]:
+    """Count, last, min and max of each metric that is wanted, in the order of names."""
+    found = client.connection.get(f"/runs/{client.run_id}/series")["series"]
+    wanted = [
+        one
+        for one in found
+        if (one["key"] in keys if keys else system or not one["key"].startswith(SYSTEM))
+    ]
+    return sorted(wanted, key=lambda one: str(one["key"]))
+
+
+def print_metrics(client: "RunClient", summaries: Sequence[dict[str, Any]]) -> None:
+    """The table on stdout."""
+    small = [one["key"] for one in summaries if int(one["count"]) <= MOST_POINTS]
+    curves = {one["key"]: one["values"] for one in client.series(small)} if small else {}
+    bars = bars_for(sys.stdout.encoding)
+    console.table(
+        _COLUMNS,
+        [
+            (
+                one["key"],
+                words.number(one["last"]),
+                words.number(one["min"]),
+                words.number(one["max"]),
+                f"{one['count']:,}",
+                sparkline([float(value) for value in curves.get(one["key"], ())], bars=bars),
+            )
+            for one in summaries
+        ],
+    )

@@ -1,0 +1,75 @@
+"""`runhistory runs`: what ran, newest first."""
+
+from typing import Annotated, Any
+
+import typer
+
+from runhistory.cli import console, words
+from runhistory.cli.reading import AsJson, open_workspace, pairs
+
+PAGE = 100
+
+_COLUMNS = (
+    console.Column("name", style="bold"),
+    console.Column("experiment"),
+    console.Column("status"),
+    console.Column("created"),
+    console.Column("took", right=True),
+    console.Column("id", style="dim"),
+)
+
+
+def runs(
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Only those of this experiment.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those in this status, such as Running.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Only those with this tag; may be repeated."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first.
+
+    \b
+    Examples:
+      runhistory runs
+      runhistory runs --experiment digits --status Failed
+      runhistory runs --tag team=vision --limit 500 --json
+    """
+    wanted = [f"{name}:{value}" for name, value in pairs(tag, "--tag").items()]
+    found = _fetch(limit, experiment=experiment, status=status, tag=wanted)
+    if as_json:
+        console.say_json(found)
+    elif not found:
+        console.note("No runs. Submit one: runhistory submit DIR --script train.py --follow")
+    else:
+        console.table(_COLUMNS, [_row(run) for run in found])
+
+
+def _fetch(limit: int, **query: Any) -> list[dict[str, Any]]:
+    connection = open_workspace().connection
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = connection.get("/runs", limit=min(PAGE, limit - len(found)), cursor=cursor, **query)
+        found += page["runs"]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            break
+    return found
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        run["display_name"],
+        run["experiment"],
+        run["status"],
+        words.moment(run.get("created")),
+        words.duration(run.get("started"), run.get("ended")) if run.get("started") else "-",
+        run["run_id"],
+    )

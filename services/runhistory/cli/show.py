@@ -1,0 +1,79 @@
+"""`runhistory show`: everything about one run, but its points and lines."""
+
+from typing import Any
+
+from runhistory.cli import console, words
+from runhistory.cli.reading import AsJson, RunReference, open_run
+
+
+def show(run: RunReference, as_json: AsJson = False) -> None:
+    """Show a run: how it went, and why it failed.
+
+    \b
+    Examples:
+      runhistory show @latest
+      runhistory show 0193a7 --json
+    """
+    details = open_run(run).details()
+    if as_json:
+        console.say_json(details)
+        return
+    style = console.STATUS_STYLES.get(details["status"], "bold")
+    console.say(f"{details['display_name']}: {details['status']}", style)
+    for name, value in _facts(details):
+        console.say(f"  {name:<12} {value}")
+    _print_timeline(details.get("timeline") or [])
+    print_error(details)
+
+
+def print_error(details: dict[str, Any]) -> None:
+    """Why the run failed, where it did."""
+    error = details.get("error")
+    if not error:
+        return
+    console.say(f"{error['code']}: {error['message']}", "red")
+    for line in (error.get("details") or "").splitlines():
+        console.say(f"  {line}")
+
+
+def _facts(details: dict[str, Any]) -> list[tuple[str, str]]:
+    spec = details.get("spec") or {}
+    resources = spec.get("resources") or {}
+    script = " ".join([spec.get("script", ""), *map(_quoted, spec.get("arguments", ()))])
+    took = words.duration(details["started"], details.get("ended"))
+    facts = {
+        "id": details["run_id"],
+        "experiment": details["experiment"],
+        "description": details.get("description"),
+        "created": f"{words.moment(details.get('created'))} by {details.get('created_by') or '?'}",
+        "ran for": took if details.get("started") else None,
+        "attempt": details.get("attempt"),
+        "script": script.strip(),
+        "target": spec.get("compute_target"),
+        "slots": resources.get("slots"),
+        "gpus": resources.get("gpus"),
+        "worker": details.get("worker_id"),
+        "exit code": details.get("exit_code"),
+        "signal": details.get("signal"),
+        "snapshot": details.get("snapshot_id"),
+        "parent": details.get("parent_run_id"),
+    }
+    found = [(name, str(value)) for name, value in facts.items() if value not in (None, "", {})]
+    for group in ("tags", "properties", "params"):
+        found += [(group, f"{name} = {value}") for name, value in sorted(details[group].items())]
+    return found
+
+
+def _print_timeline(timeline: list[dict[str, Any]]) -> None:
+    if timeline:
+        console.say("  timeline")
+    ends = [point["time"] for point in timeline[1:]]
+    for point, end in zip(timeline, [*ends, None], strict=True):
+        stayed = words.duration(point["time"], end) if end else ""
+        console.say(f"    {words.moment(point['time'])}  {point['status']:<15} {stayed}".rstrip())
+
+
+def _quoted(argument: str) -> str:
+    import shlex
+
+    return shlex.quote(argument)

@@ -1,0 +1,149 @@
+"""`runhistory submit`: take a snapshot of a folder and have a script of it run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from runhistory.cli import console, words
+from runhistory.cli.reading import AsJson, open_workspace, pairs
+
+if TYPE_CHECKING:
+    from runhistory.sdk.run_client import RunClient
+    from runhistory.sdk.snapshot_upload import Progress
+
+
+class SubmitCommand(TyperCommand):
+    """`submit` with a hint for the mistake that everybody makes once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As the framework; an unknown option is most likely the script's own."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            option = getattr(error, "option_name", None)
+            if option and type(error).__name__ == "NoSuchOption" and "--" not in args:
+                ctx.fail(
+                    f"No such option: {option}. If it is meant for the script, put it after `--`: "
+                    f"runhistory submit DIR --script train.py -- {option} …"
+                )
+            raise
+
+
+def submit(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder with the code; all of it is kept.")
+    ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="-- ARGS", help="What the script is called with."),
+    ] = None,
+    script: Annotated[
+        str, typer.Option("--script", "-s", help="The Python file in DIR that is called.")
+    ] = ...,  # type: ignore[assignment]
+    experiment: Annotated[
+        str | None,
+        typer.Option("--experiment", "-e", help="Its experiment. Default: the folder's name."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print its output, and wait for its end.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option(help="A display name. Default: a readable one is made.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; may be repeated.")
+    ] = None,
+    compute_target: Annotated[str, typer.Option(help="Where it runs.")] = "local",
+    requirements: Annotated[
+        Path | None,
+        typer.Option(
+            "--requirements",
+            "--environment-file",
+            metavar="FILE",
+            help="A pip requirements file. Default: requirements.txt in DIR, else the worker's "
+            "own interpreter.",
+        ),
+    ] = None,
+    slots: Annotated[int, typer.Option(min=1, help="How many slots it takes.")] = 1,
+    gpus: Annotated[int, typer.Option(min=0, help="How many GPUs it takes.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Take a snapshot of DIR and run a script of it.
+
+    What .amlignore says (else .gitignore) is left out of the snapshot, and so are .venv, outputs/
+    and logs/. Only what the server does not have yet is sent. The script finds its run with
+    Run.get_context(); what it writes below outputs/ is kept.
+
+    With --follow the exit code is 0 only if the run ended Completed. Ctrl-C then asks whether to
+    leave the run alone or to cancel it.
+
+    \b
+    Examples:
+      runhistory submit ./train --script train.py --experiment bert --follow -- --lr 0.1
+      runhistory submit . -s train.py --gpus 1 --tag team=vision --name "first try"
+      runhistory submit . -s train.py --json | jq -r .run_id
+    """
+    from runhistory.sdk.config import Environment, ScriptRunConfig
+    from runhistory.sdk.experiment import Experiment
+    from runhistory.sdk.run_client import RunClient
+
+    environment = None
+    if requirements is not None:
+        environment = Environment.from_pip_requirements(requirements.name, requirements)
+    config = ScriptRunConfig(
+        directory,
+        script=script,
+        arguments=arguments,
+        compute_target=compute_target,
+        environment=environment,
+        slots=slots,
+        gpus=gpus,
+    )
+    workspace = open_workspace()
+    with _upload_progress() as progress:
+        run = Experiment(workspace, experiment or directory.resolve().name or "root").submit(
+            config, tags=pairs(tag, "--tag"), display_name=name, progress=progress
+        )
+    client = RunClient(workspace.connection, run.id)
+    if follow:
+        from runhistory.cli.follow import follow_to_the_end
+
+        raise typer.Exit(follow_to_the_end(client, as_json=as_json))
+    _announce(client, as_json)
+
+
+def _announce(client: "RunClient", as_json: bool) -> None:
+    details = client.details()
+    if as_json:
+        console.say_json(details)
+        return
+    console.say(f"Submitted {details['display_name']} to {details['experiment']}.", "bold")
+    console.say(f"  id        {client.run_id}")
+    console.say(f"  snapshot  {details['snapshot_id']}")
+    console.say("Next:")
+    console.say(f"  runhistory logs {client.run_id} --follow")
+    console.say(f"  runhistory show {client.run_id}")
+
+
+@contextmanager
+def _upload_progress() -> "Iterator[Progress]":
+    """A bar on a terminal; elsewhere one line about what was sent."""
+    import sys
+
+    if not console.is_terminal(sys.stderr):
+        totals: list[int] = []
+        yield lambda _, total: totals.append(total)
+        if totals:
+            console.note(f"Sent {words.size(totals[-1])} of code.")
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("Sending code"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda sent, total: bar.update(task, completed=sent, total=total)
