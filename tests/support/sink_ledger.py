@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.migrations import STORAGE
@@ -110,7 +111,10 @@ class SinkLedger:
             await admin.close()
 
     async def _is_committed(self, admin: AIOKafkaAdminClient) -> bool:
-        committed = await admin.list_consumer_group_offsets(GROUP)
+        try:
+            committed = await admin.list_consumer_group_offsets(GROUP)
+        except GroupCoordinatorNotAvailableError:  # a fresh broker, and the group is its first
+            return False
         return all(
             partition in committed and committed[partition].offset >= end
             for partition, end in self.ends.items()
