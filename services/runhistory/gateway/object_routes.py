@@ -33,6 +33,7 @@ from runhistory.snapshots.manifest import InvalidManifest, Manifest
 
 MAX_MANIFEST_BYTES: Final = 32 * 1_048_576
 _NAMES_SHOWN: Final = 20
+_TYPES: Final = mimetypes.MimeTypes()  # Python's own table: the same answer on every machine
 
 CommandIdParameter = Annotated[
     str | None,
@@ -254,7 +255,7 @@ def _content_type(name: str, said: str) -> str:
     """What the client said, unless it said nothing of meaning; then by the name's ending."""
     if said and said.isprintable() and len(said) <= 256 and said != "application/octet-stream":
         return said
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return _TYPES.guess_type(name)[0] or "application/octet-stream"
 
 
 def _download(name: str, size: int, file: Any) -> dict[str, str]:
