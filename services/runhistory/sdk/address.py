@@ -1,7 +1,6 @@
 """Where the gateway is: an argument, `.runhistory/config.json`, the environment, the default."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,8 +15,7 @@ DEFAULT_WORKSPACE: Final = "default"
 CONFIG_FILE: Final = Path(".runhistory") / "config.json"
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A gateway's URL and the workspace there; `origin` says who named them."""
 
     url: str = DEFAULT_URL

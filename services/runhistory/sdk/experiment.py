@@ -1,6 +1,5 @@
 """`Experiment`: a named collection of runs, and where runs are made."""
 
-import getpass
 from collections.abc import Iterator
 from typing import Any, Final, Literal
 
@@ -165,6 +164,8 @@ class Experiment:
 
 def user_name() -> str:
     """Who runs this process, by the system; empty when it does not know."""
+    import getpass
+
     try:
         return getpass.getuser()[:MAX_TEXT]
     except (OSError, KeyError, ImportError):

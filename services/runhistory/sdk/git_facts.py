@@ -1,8 +1,6 @@
 """Where a folder of code stands in git: repository, branch, commit and dirty, as properties."""
 
 import os
-import shutil
-import subprocess
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +13,8 @@ def git_facts(folder: str | os.PathLike[str]) -> dict[str, str]:
     Empty when the folder is in no repository or there is no git; a fact that git cannot tell
     (no remote, a detached head) is left out. `git.dirty` looks at the folder alone.
     """
+    import shutil  # not needed by `import runhistory`
+
     git = shutil.which("git")
     commit = _ask(git, folder, "rev-parse", "HEAD") if git else None
     if git is None or commit is None:
@@ -40,6 +40,8 @@ def without_password(remote: str) -> str:
 
 def _ask(git: str, folder: str | os.PathLike[str], *arguments: str) -> str | None:
     """What git answers, without the end of line; None when it cannot."""
+    import subprocess
+
     try:
         answer = subprocess.run(
             [git, "-C", os.fspath(folder), *arguments],

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -136,8 +137,7 @@ class Connection:
     @contextmanager
     def stream(self, path: str, **query: Any) -> Iterator["httpx.Response"]:
         """The answer to a GET with its body still unread; one try, errors as in `request`."""
-        import httpx
-
+        httpx = _load_httpx()
         try:
             with self._http().stream("GET", self._url(path), params=_query(query)) as response:
                 if response.status_code >= 400:
@@ -169,8 +169,7 @@ class Connection:
                     del self._watermarks[place]
 
     def _patiently(self, once: "Callable[[], httpx.Response]", patience: float) -> "httpx.Response":
-        import httpx
-
+        httpx = _load_httpx()
         began, pause = time.monotonic(), 0.05
         while True:
             try:
@@ -189,14 +188,13 @@ class Connection:
     def _http(self) -> "httpx.Client":
         with self._lock:
             if self._client is None:
-                import httpx
-
-                token = self.address.token
-                self._client = httpx.Client(
-                    headers={"authorization": f"Bearer {token}"} if token else {},
-                    timeout=_limits(),
-                    trust_env=not self.address.is_loopback,
-                )
+                httpx, token = _load_httpx(), self.address.token
+                with _loading:  # it imports more
+                    self._client = httpx.Client(
+                        headers={"authorization": f"Bearer {token}"} if token else {},
+                        timeout=_limits(),
+                        trust_env=not self.address.is_loopback,
+                    )
             return self._client
 
     def _url(self, path: str) -> str:
@@ -247,12 +245,27 @@ def _error_in(response: "httpx.Response") -> dict[str, Any]:
         return {}  # something else than our gateway answered
 
 
+def _load_httpx() -> ModuleType:
+    """httpx, imported when it is first needed: it costs as much as all the rest."""
+    with _loading:
+        import httpx
+
+        return httpx
+
+
+_loading = threading.RLock()
 _connections: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 
 
-def _forget_sockets() -> None:
+def _begin_in_child() -> None:
+    global _loading
+    _loading = threading.RLock()
     for connection in list(_connections):
         connection._after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_sockets)
+os.register_at_fork(
+    before=lambda: _loading.acquire(),  # a child would inherit a half-imported module for ever
+    after_in_parent=lambda: _loading.release(),
+    after_in_child=_begin_in_child,
+)

@@ -70,6 +70,7 @@ class MetricWriter:
         self._points: deque[Point | threading.Event] = deque()
         self._outbox: deque[Batch | threading.Event] = deque()
         self._outbox_points = 0
+        self._markers: set[threading.Event] = set()  # those among _points
         self._steps: dict[str, itertools.count[int]] = {}
         self._next_seq = 0
         self._hurry = threading.Event()
@@ -83,7 +84,7 @@ class MetricWriter:
     @property
     def waiting(self) -> int:
         """How many points the gateway has not answered for yet."""
-        return len(self._points) + self._outbox_points
+        return max(0, len(self._points) - len(self._markers)) + self._outbox_points
 
     def log(self, name: str, value: Any, step: SupportsIndex | None = None) -> None:
         """Take one point. Never blocks.
@@ -128,6 +129,7 @@ class MetricWriter:
         if self._thread is None and not self._points and not self._outbox:
             return
         marker = threading.Event()
+        self._markers.add(marker)
         self._points.append(marker)
         deadline = time.monotonic() + timeout
         if not self._start():
@@ -213,6 +215,7 @@ class MetricWriter:
                 self._outbox.append(batch)
                 self._next_seq = batch.seq + 1
             if marker is not None:
+                self._markers.discard(marker)
                 self._outbox.append(marker)
 
     def _deliver(self, item: Batch | threading.Event, deadline: float | None) -> bool:

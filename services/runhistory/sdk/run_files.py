@@ -1,14 +1,15 @@
-"""A run's files and code on their way up and down."""
+"""A run's files and code on their way up and down.
+
+What is needed for downloads alone is imported there: it would slow every import of the SDK.
+"""
 
 import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
-from runhistory.sdk.download import download
 from runhistory.sdk.errors import InvalidRequest, NotFound
 from runhistory.sdk.limits import file_name
-from runhistory.sdk.restore import restore_as_zip
 from runhistory.sdk.run_client import RunClient
 
 LOG_FOLDERS: Final = ("logs/", "user_logs/")
@@ -46,6 +47,8 @@ def download_one(client: RunClient, name: str, output_file_path: str | Path | No
     Raises:
         NotFound: the run has no such file.
     """
+    from runhistory.sdk.download import download
+
     last = file_name(name).rpartition("/")[2]
     target = Path(last if output_file_path is None else output_file_path)
     if target.is_dir():
@@ -58,6 +61,8 @@ def download_logs(client: RunClient, destination: Path) -> list[str]:
 
     The console of a run that is still going, or that kept no console file, is what has come so far.
     """
+    from runhistory.sdk.download import download
+
     written = []
     names = {file_name(file["name"]) for file in client.files()}
     for name in sorted(name for name in names if name.startswith(LOG_FOLDERS)):
@@ -89,4 +94,6 @@ def restore(client: RunClient, snapshot_id: str | None, folder: Path) -> str:
             f"Run {client.run_id} has no snapshot: it was not submitted, but logged by a process.",
             code="snapshot_not_found",
         )
+    from runhistory.sdk.restore import restore_as_zip
+
     return str(restore_as_zip(client.connection, snapshot_id, folder))

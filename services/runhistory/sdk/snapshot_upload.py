@@ -6,11 +6,13 @@ is kept only when all of its blobs are: there is no half-uploaded snapshot.
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runhistory.sdk.errors import InvalidRequest, RunHistoryError
 from runhistory.sdk.http import Connection
-from runhistory.snapshots.tree import Tree
+
+if TYPE_CHECKING:
+    from runhistory.snapshots import Tree
 
 AT_ONCE: Final = 8
 DIGESTS_A_REQUEST: Final = 10_000
@@ -19,7 +21,7 @@ Progress = Callable[[int, int], None]
 """Called with (bytes sent, bytes to send) as uploading goes on, from one thread: the caller's."""
 
 
-def upload_snapshot(connection: Connection, tree: Tree, progress: Progress | None = None) -> str:
+def upload_snapshot(connection: Connection, tree: "Tree", progress: Progress | None = None) -> str:
     """See that the gateway has the tree's snapshot; returns its id.
 
     Raises:
@@ -52,7 +54,7 @@ def _missing(connection: Connection, digests: list[str]) -> Iterator[str]:
         yield from connection.send("POST", "/blobs/missing", {"sha256": some})["missing"]
 
 
-def _upload(connection: Connection, tree: Tree, sha256: str) -> None:
+def _upload(connection: Connection, tree: "Tree", sha256: str) -> None:
     path = tree.paths[sha256]
     try:
         connection.put(f"/blobs/{sha256}", lambda: tree.open_blob(sha256))
