@@ -15,7 +15,8 @@ def cancel(
 ) -> None:
     """Cancel a run.
 
-    Its script is terminated, and killed after 10 seconds. What it has written to outputs/ and logs/ is kept. A run that waits is cancelled at once.
+    Its script is terminated, and killed after 10 seconds. What it has written to outputs/ and
+    logs/ is kept. A run that waits is cancelled at once.
 
     \b
     Example:

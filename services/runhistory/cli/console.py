@@ -25,6 +25,9 @@ STATUS_STYLES: Final = {
 }
 
 
+_AS_WIDE_AS_NEEDED: Final = 1_000_000
+
+
 class Column(Struct, frozen=True):
     """A table's column."""
 
@@ -48,10 +51,11 @@ def error(text: str) -> None:
     _line(f"Error: {text}", "red", to_stderr=True)
 
 
-def raw(text: str) -> None:
+def raw(text: str, *, to_stderr: bool = False) -> None:
     """A line that is not ours (a script printed it), as it is."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.write(text + "\n")
+    stream.flush()
 
 
 def say_json(value: Any) -> None:
@@ -80,12 +84,14 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         )
     for row in rows:
         drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
-    console = _console(False)
-    if console.is_terminal:
-        console.print(drawn)
+    if is_terminal(sys.stdout):
+        _console(False).print(drawn)
         return
-    with console.capture() as captured:
-        console.print(drawn, width=1_000_000, crop=False)
+    from rich.console import Console
+
+    in_a_pipe = Console(width=_AS_WIDE_AS_NEEDED, color_system=None)
+    with in_a_pipe.capture() as captured:
+        in_a_pipe.print(drawn)
     for line in captured.get().splitlines():
         raw(line.rstrip())
 

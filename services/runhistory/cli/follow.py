@@ -1,6 +1,7 @@
 """Follow a submitted run on the terminal: its output as it comes, then the final picture.
 
-The script's own lines go to stdout as they are; what the worker and we say goes to stderr.
+The script's own lines go as they are to the stream that it wrote them to; what the worker and
+we say goes to stderr.
 Ctrl-C asks what to do where there is somebody to ask, and detaches where there is not: the run
 itself is never stopped by accident.
 """
@@ -69,7 +70,7 @@ def _print_line(line: dict[str, Any]) -> None:
     if line["stream"] == "system":
         console.note(f"  {line['line']}")
     else:
-        console.raw(line["line"])
+        console.raw(line["line"], to_stderr=line["stream"] == "stderr")
 
 
 def _goes_on(client: "RunClient") -> bool:

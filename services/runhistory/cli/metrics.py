@@ -39,7 +39,8 @@ def metrics(
 ) -> None:
     """Show a run's metrics as a table with curves.
 
-    With --json every point is printed. Points of an earlier attempt are hidden from the step on at which a later one began.
+    With --json every point is printed. Points of an earlier attempt are hidden from the step on
+    at which a later one began.
 
     \b
     Examples:

@@ -91,6 +91,7 @@ def submit(
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run_client import RunClient
 
+    tags = pairs(tag, "--tag")
     environment = None
     if requirements is not None:
         environment = Environment.from_pip_requirements(requirements.name, requirements)
@@ -106,7 +107,7 @@ def submit(
     workspace = open_workspace()
     with _upload_progress() as progress:
         run = Experiment(workspace, experiment or directory.resolve().name or "root").submit(
-            config, tags=pairs(tag, "--tag"), display_name=name, progress=progress
+            config, tags=tags, display_name=name, progress=progress
         )
     client = RunClient(workspace.connection, run.id)
     if follow:

@@ -1,0 +1,49 @@
+"""The page docs/cli.md, made of what `--help` says.
+
+`python -m runhistory.cli.reference > docs/cli.md` writes it; a test keeps the two equal.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from runhistory.cli.main import app
+
+WIDTH = 100
+
+_HEAD = """# The command line
+
+What `runhistory --help` and `runhistory COMMAND --help` say; this page is made from it
+(`python -m runhistory.cli.reference > docs/cli.md`), and a test keeps the two equal.
+
+Results go to stdout, progress and errors to stderr. Colour is used on a terminal only, and not
+where `NO_COLOR` is set; in a pipe nothing is cut off. Exit codes: 0 done (with `--follow`: the run
+ended Completed), 1 failure, 2 wrong usage, 130 after Ctrl-C.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return _HEAD + "".join(_sections())
+
+
+def _sections() -> Iterator[str]:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    outer = group.make_context("runhistory", ["up"], terminal_width=WIDTH, max_content_width=WIDTH)
+    yield _section("runhistory", group.get_help(outer))
+    for name in group.list_commands(outer):
+        command = group.commands[name]
+        inner = type(outer)(command, info_name=name, parent=outer)
+        yield _section(f"runhistory {name}", command.get_help(inner))
+
+
+def _section(title: str, help: str) -> str:
+    lines = "\n".join(line.rstrip() for line in help.strip().splitlines())
+    return f"\n## {title}\n\n```text\n{lines}\n```\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
