@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from runhistory.domain.values import (
     Attempt,
     CommandId,
+    ExitCode,
     FileEntry,
     Name,
     Pairs,
@@ -61,7 +62,7 @@ class ReportExit(Command, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     TYPE = "run.report_exit.v1"
     claim_id: CommandId
-    exit_code: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    exit_code: ExitCode | None = None
     signal: Name | None = None
 
 

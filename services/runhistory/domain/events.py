@@ -13,6 +13,7 @@ from runhistory.domain.status import RunStatus
 from runhistory.domain.values import (
     Attempt,
     CommandId,
+    ExitCode,
     FileEntry,
     Name,
     Pairs,
@@ -97,7 +98,7 @@ class RunExited(RunEvent, frozen=True, kw_only=True):
     """The script's process ended; outputs are being kept."""
 
     TYPE = "run.exited.v1"
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
     signal: Name | None = None
 
 

@@ -10,7 +10,7 @@ from runhistory.domain.ids import END_OF_TEXT, RUN_ID_PATTERN
 MAX_TEXT: Final = 16_384
 MAX_INT64: Final = 2**63 - 1
 
-RunId = Annotated[str, Meta(pattern=RUN_ID_PATTERN, description="UUIDv7 as 32 hex digits")]
+RunId = Annotated[str, Meta(pattern=RUN_ID_PATTERN, description="32 hex digits")]
 Sha256 = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}" + END_OF_TEXT, description="SHA-256 as 64 hex digits")
 ]
@@ -36,6 +36,7 @@ VariableName = Annotated[
 ]
 Attempt = Annotated[int, Meta(ge=0, le=2**31 - 1, description="0 before the first attempt")]
 StartedAttempt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="1, 2, 3, …")]
+ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Version = Annotated[int, Meta(ge=1, le=2**53, description="1, 2, 3, … within one run")]
 Size = Annotated[int, Meta(ge=0, le=2**53, description="bytes")]
 Pairs = Annotated[dict[Name, Text], Meta(max_length=1_000)]

@@ -10,6 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from runhistory.events.contract import schema_uri
+
 SPEC_VERSION: Final = b"1.0"
 Headers = list[tuple[str, bytes]]
 
@@ -35,7 +37,7 @@ def headers(*, id: str, type: str, source: str, subject: str, time: datetime) ->
         ("ce_source", source.encode()),
         ("ce_subject", subject.encode()),
         ("ce_time", format_time(time).encode()),
-        ("ce_dataschema", f"events/{type}.schema.json".encode()),
+        ("ce_dataschema", schema_uri(type).encode()),
         ("content-type", b"application/json"),
     ]
 
@@ -57,4 +59,5 @@ def attribute(headers: Iterable[tuple[str, bytes]], name: str) -> str:
 
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds: `2026-11-23T19:05:38.000001Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = time.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z"

@@ -36,7 +36,10 @@ class LogBatch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class LogLinesWritten(Struct, frozen=True, kw_only=True):
-    """The data of `logs.written.v1`."""
+    """A batch of console lines, in columns of one length and in the order they came.
+
+    Line i is `lines[i]` on `streams[i]` at `times[i]` (µs since 1970, UTC).
+    """
 
     workspace: Workspace
     run_id: RunId

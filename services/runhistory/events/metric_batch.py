@@ -61,7 +61,11 @@ class _RawBatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetricsLogged(Struct, frozen=True, kw_only=True):
-    """The data of `metrics.logged.v1`, as it lies in run.metrics."""
+    """A batch of metric points, in columns of one length.
+
+    Point i has key `keys[key_index[i] - 1]`, `steps[i]`, `values[i]` and `times[i]` (µs since
+    1970, UTC). Integers have neither point nor exponent; NaN and infinities are strings.
+    """
 
     workspace: Workspace
     run_id: RunId
