@@ -1,6 +1,7 @@
 """A gateway over real HTTP that answers each path with what a test has laid there."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,11 +9,15 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+_ID = re.compile(r"[0-9a-f]{32,64}")
 PREFIX = "/api/v1/workspaces/default"
 
 
 class CannedGateway:
-    """`answers[path]` is the JSON for a GET or POST; an int there is a status with an error."""
+    """`answers[path]` is the JSON, or a status and JSON or bytes, or a list of such answers.
+
+    A `*` in the path stands for any run id or digest, whatever the method.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -32,7 +37,7 @@ def canned_gateway() -> Iterator[CannedGateway]:
             path = parts.path.removeprefix(PREFIX)
             gateway.asked.append((path, parse_qsl(parts.query)))
             missing = (404, {"error": {"code": "not_found", "message": f"There is no {path}."}})
-            found = gateway.answers.get(path, missing)
+            found = gateway.answers.get(path) or gateway.answers.get(_ID.sub("*", path), missing)
             if isinstance(found, list):  # one answer after the other; the last one stays
                 found = found.pop(0) if len(found) > 1 else found[0]
             status, content = found if isinstance(found, tuple) else (200, found)
@@ -42,7 +47,7 @@ def canned_gateway() -> Iterator[CannedGateway]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - the name is the server's
+        do_POST = do_PUT = do_GET  # noqa: N815 - the names are the server's
 
         def log_message(self, *_: Any) -> None:
             pass
