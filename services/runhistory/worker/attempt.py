@@ -49,7 +49,7 @@ from runhistory.worker.publisher import Publisher
 from runhistory.worker.script import ScriptProcess
 from runhistory.worker.settings import WorkerSettings
 from runhistory.worker.snapshot import SnapshotUnusable, check_out
-from runhistory.worker.variables import marks, script_variables, tool_variables
+from runhistory.worker.variables import marks, script_variables
 
 CANCEL_GRACE: Final = 10.0
 STOP_GRACE: Final = 5.0
@@ -193,7 +193,7 @@ class Attempt:
         folder, kept = await tools.environments.provide(
             wanted,
             self._folder / "environment",
-            Builder(tool_variables(self._marks), self._console.system),
+            Builder(self._marks, self._console.system),
         )
         self._console.system("It was built before." if kept else "It is built.")
         return folder

@@ -29,6 +29,8 @@ from msgspec import Struct
 from uv import find_uv_bin
 
 from runhistory.domain.values import Environment, canonical_json
+from runhistory.worker.processes import kill_marked
+from runhistory.worker.variables import tool_variables
 
 REQUIREMENTS: Final = "requirements.txt"
 ERROR_LINES: Final = 40
@@ -114,8 +116,8 @@ class Environments:
     async def provide(self, wanted: Wanted, private: Path, builder: "Builder") -> tuple[Path, bool]:
         """The environment's folder, and whether it was there already.
 
-        `private` is where an environment is made that cannot be shared. Cancelling it kills the
-        builder's process; what that has started, the caller finds by its environment.
+        `private` is where an environment is made that cannot be shared. Cancelling it kills
+        the builder's processes.
 
         Raises:
             EnvironmentFailed: the requirements cannot be resolved, or the result is no good.
@@ -162,8 +164,9 @@ class Environments:
 class Builder:
     """Runs the tools that build, and tells each line of theirs."""
 
-    def __init__(self, environment: dict[str, str], tell: Callable[[str], None]) -> None:
-        self._environment, self._tell = environment, tell
+    def __init__(self, marks: dict[str, str], tell: Callable[[str], None]) -> None:
+        """`marks` go into the environment of all that is started, and find it again."""
+        self._marks, self._tell = marks, tell
 
     async def run(self, *command: str, directory: Path, text: str = "") -> None:
         """Run a tool to its end, with `text` on its standard input.
@@ -174,7 +177,7 @@ class Builder:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=directory,
-            env=self._environment,
+            env=tool_variables(self._marks),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -184,8 +187,7 @@ class Builder:
             await self._feed(process, text)
             await self._follow(process, last)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            await asyncio.to_thread(kill_marked, self._marks)  # compilers that it started too
             await process.wait()
             raise
         if process.returncode != 0:

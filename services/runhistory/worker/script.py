@@ -78,7 +78,7 @@ class ScriptProcess:
 
         `marks` stand in the environment of all that it started.
         """
-        code = await self._process.wait()
+        await _exited(self._process.pid)
         try:
             ended = msgspec.json.decode((self._folder / "exit.json").read_bytes(), type=Exit)
         except FileNotFoundError:
@@ -87,10 +87,11 @@ class ScriptProcess:
             for reader in self._readers:
                 reader.cancel()
             ended = Exit(
-                problem=f"The process above the script ended before it, with code {code}: somebody "
-                "or the system killed it, and the script with it. Submit the run again."
+                problem="The process above the script ended before it: somebody or the system "
+                "killed it, and the script with it. Submit the run again."
             )
         await asyncio.gather(*self._readers, return_exceptions=True)
+        await self._process.wait()
         return ended
 
 
@@ -99,3 +100,18 @@ async def _pass_on(pipe: asyncio.StreamReader, stream: Stream, console: Console)
     while data := await pipe.read(_CHUNK_BYTES):
         await console.write(stream, splitter.feed(data))
     await console.write(stream, splitter.close())
+
+
+async def _exited(pid: int) -> None:
+    """Return when this child has ended; asyncio's `wait` may wait for its pipes' ends as well."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,41 @@
+"""How an end becomes what is reported."""
+
+import signal
+
+import pytest
+
+from runhistory.domain.values import MAX_TEXT
+from runhistory.worker.outcome import Exit, failure, signal_name
+
+
+def test_code_0_is_a_success() -> None:
+    assert failure(Exit(exit_code=0), ["a warning"]) is None
+
+
+@pytest.mark.parametrize("code", [1, 3, 255])
+def test_any_other_code_is_named(code: int) -> None:
+    error = failure(Exit(exit_code=code), ["Traceback", "ValueError: no"])
+    assert error is not None
+    assert error.code == "ExitCode"
+    assert str(code) in error.message
+    assert error.details == "Traceback\nValueError: no"
+
+
+def test_a_signal_is_named() -> None:
+    error = failure(Exit(signal="SIGSEGV"), [])
+    assert error is not None
+    assert (error.code, "SIGSEGV" in error.message) == ("Signal", True)
+
+
+def test_the_end_of_long_details_stays_and_fits() -> None:
+    error = failure(Exit(exit_code=1), ["x" * MAX_TEXT, "the reason"])
+    assert error is not None
+    assert len(error.details) == MAX_TEXT
+    assert error.details.endswith("the reason")
+
+
+def test_every_signal_has_a_name() -> None:
+    names = {
+        signal_name(number) for number in range(1, signal.SIGRTMAX + 1) if number not in (32, 33)
+    }
+    assert {"SIGKILL", "SIGTERM", "SIGRTMIN+1"} <= names
