@@ -1,0 +1,61 @@
+"""Makes a run's events, the only place that does: numbers, status and attempt follow from here."""
+
+from typing import Any
+
+from runhistory.domain.commands import Command
+from runhistory.domain.decision import Accepted, Context
+from runhistory.domain.events import RunEvent
+from runhistory.domain.state import Run
+from runhistory.domain.status import RunStatus, may_follow
+
+
+class IllegalTransition(Exception):
+    """A decision would break FOLLOWS: a bug in this module, never the caller's fault."""
+
+
+class Recorder:
+    """Makes a run's next events: numbers them and checks each step against FOLLOWS."""
+
+    def __init__(self, run: Run | None, command: Command, context: Context) -> None:
+        self._run, self._command, self._context = run, command, context
+        self._version = run.version if run else 0
+        self._status = run.status if run else RunStatus.NOT_STARTED
+        self._attempt = run.attempt if run else 0
+        self.events: list[RunEvent] = []
+
+    def add(
+        self,
+        event: type[RunEvent],
+        status: RunStatus | None = None,
+        attempt: int | None = None,
+        experiment: str | None = None,
+        **payload: Any,
+    ) -> "Recorder":
+        """One more event. `payload` are its own fields; status and attempt stay unless given.
+
+        Raises:
+            IllegalTransition: `status` may not follow the one before.
+        """
+        status = status or self._status
+        if not may_follow(self._status, status):
+            raise IllegalTransition(f"{event.TYPE}: {self._status} -> {status}")
+        self._version, self._status = self._version + 1, status
+        self._attempt = self._attempt if attempt is None else attempt
+        self.events.append(
+            event(
+                workspace=self._command.workspace,
+                run_id=self._command.run_id,
+                version=self._version,
+                command_id=self._command.command_id,
+                time=self._context.now,
+                status=status,
+                attempt=self._attempt,
+                experiment_id=experiment or (self._run.experiment_id if self._run else ""),
+                **payload,
+            )
+        )
+        return self
+
+    def accepted(self) -> Accepted:
+        """The decision that all of these happened."""
+        return Accepted(tuple(self.events))
