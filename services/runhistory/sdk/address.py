@@ -1,5 +1,6 @@
 """Where the gateway is: an argument, `.runhistory/config.json`, the environment, the default."""
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +43,10 @@ class Address(msgspec.Struct, frozen=True):
     def is_loopback(self) -> bool:
         """Whether the gateway is on this machine, where no proxy may stand between."""
         host = urlsplit(self.url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
 
 def find_address(path: str | os.PathLike[str] | None = None) -> Address:

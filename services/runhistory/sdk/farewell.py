@@ -17,7 +17,7 @@ from typing import Any, Final
 from runhistory.sdk.errors import FlushTimeout
 from runhistory.sdk.metric_writer import MetricWriter
 
-EXIT_SECONDS: Final = 120.0
+EXIT_SECONDS = 120.0
 PATIENT_SECONDS: Final = 3.0
 
 logger: Final = logging.getLogger("runhistory")
@@ -38,9 +38,9 @@ def writer_for(key: Any, make: Callable[[Callable[[], None]], MetricWriter]) -> 
         return _writers[key]
 
 
-def send_what_remains(timeout: float = EXIT_SECONDS) -> None:
-    """Flush every writer within `timeout` seconds together, and say what could not be sent."""
-    deadline = time.monotonic() + timeout
+def send_what_remains() -> None:
+    """Flush every writer within EXIT_SECONDS together, and say what could not be sent."""
+    deadline = time.monotonic() + EXIT_SECONDS
     for writer in list(_writers.values()):
         try:
             _flush(writer, deadline)

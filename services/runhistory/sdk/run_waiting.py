@@ -40,7 +40,8 @@ def failure(details: dict[str, Any]) -> RunFailed:
 
 
 def _print_line(line: dict[str, Any]) -> None:
-    print(line["line"], file=sys.stderr if line["stream"] == "stderr" else sys.stdout, flush=True)
+    text = f"[runhistory] {line['line']}" if line["stream"] == "system" else line["line"]
+    print(text, file=sys.stderr if line["stream"] == "stderr" else sys.stdout, flush=True)
 
 
 def _print_status(details: dict[str, Any]) -> None:

@@ -132,9 +132,9 @@ def test_points_of_many_threads_are_all_there_each_threads_in_order(
     gateway = Gateway(["down", "lost answer"] * 10)
     writer = writer_to(gateway.send)
 
-    def work(thread: int) -> None:
+    def work(number: int) -> None:
         for i in range(2_000):
-            writer.log(f"thread-{thread}", i)
+            writer.log(f"thread-{number}", i)
             writer.log("shared", 1.0)
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
@@ -144,8 +144,8 @@ def test_points_of_many_threads_are_all_there_each_threads_in_order(
         thread.join()
     writer.flush(30)
     points = gateway.points(writer.id)
-    for thread in range(8):
-        own = [(step, value) for name, step, value in points if name == f"thread-{thread}"]
+    for number in range(8):
+        own = [(step, value) for name, step, value in points if name == f"thread-{number}"]
         assert own == [(i, float(i)) for i in range(2_000)]
     assert sorted(step for name, step, _ in points if name == "shared") == list(range(16_000))
 
