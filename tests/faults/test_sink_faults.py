@@ -1,12 +1,10 @@
 """The sink killed, frozen, doubled and cut off: what is stored is what was produced, once."""
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from runhistory.domain.ids import new_run_id
 from runhistory.kafka.clients import open_consumer, open_producer
 from tests.conftest import Broker, Engine
 from tests.support.dying_sink import STEPS
+from tests.support.readiness import reason_not_ready
 from tests.support.service_process import ServiceProcess, free_port
 from tests.support.sink_ledger import SinkLedger
 from tests.support.sink_world import metrics
@@ -93,7 +92,7 @@ async def test_an_engine_that_was_killed_and_comes_back_has_everything(
         await asyncio.sleep(0.5)
         for _ in range(2):
             own.kill()
-            assert "ClickHouse" in await _reason(sink)
+            assert "ClickHouse" in await reason_not_ready(sink)
             await asyncio.sleep(1.0)
             own.start()
         await producing
@@ -213,19 +212,6 @@ class _OwnEngine:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-async def _reason(sink: ServiceProcess) -> str:
-    """Why it is not ready, once it is not."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await asyncio.to_thread(
-                    urllib.request.urlopen, f"http://127.0.0.1:{sink.port}/healthz"
-                )
-            except urllib.error.HTTPError as error:
-                return str(json.loads(error.read())["reason"])
-            await asyncio.sleep(0.05)
 
 
 async def _dead(broker: Broker) -> list[bytes]:

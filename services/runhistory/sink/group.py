@@ -41,6 +41,8 @@ CONSUMER_SETTINGS: Final[dict[str, Any]] = {
     "max_poll_interval_ms": 900_000,
 }
 
+LEAVE_SECONDS: Final = 5.0
+
 log: Any = structlog.get_logger(__name__)
 
 
@@ -62,8 +64,12 @@ class Group(ConsumerRebalanceListener):
         self._consumer.subscribe(list(LANDINGS), listener=self)
 
     async def leave(self) -> None:
-        """Leave the group; nothing is committed by it."""
-        await self._consumer.stop()
+        """Leave the group, if the broker is there to be told; nothing is committed by it."""
+        # In a task of its own: with the broker away, aiokafka's stop may end as cancelled.
+        leaving = asyncio.create_task(self._consumer.stop())
+        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
+        if not leaving.done() or leaving.cancelled() or leaving.exception():
+            log.warning("left_without_goodbye")
 
     async def take(self, wait: float) -> list[Message]:
         """Records that nobody has had in this epoch (read `epoch` right after), at most BITE.
