@@ -49,10 +49,9 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
         content_sha256=digest,
     )
     if spec is not None:
-        target = spec.compute_target
-        recorder.add(
-            RunSubmitted, RunStatus.STARTING, experiment=experiment, compute_target=target
-        ).add(RunQueued, RunStatus.QUEUED, experiment=experiment, compute_target=target)
+        submitted = {"experiment": experiment, "compute_target": spec.compute_target}
+        recorder.add(RunSubmitted, RunStatus.STARTING, **submitted)
+        recorder.add(RunQueued, RunStatus.QUEUED, **submitted)
     return recorder.accepted()
 
 

@@ -2,9 +2,9 @@
 
 The answer is one of three. **Accepted** carries the events, to be appended together.
 **Unchanged** means that what was wished is already so. **Refused** has a code for programs and
-a message that says what to do. The rules lie in
-creation.py and rules.py. Only they make events, so whatever they never emit never happens;
-`FOLLOWS` in status.py is checked for each event once more on its way out.
+a message that says what to do. The rules lie in creation.py and rules.py. Only they make
+events, so whatever they never emit never happens; `FOLLOWS` in status.py is checked for each
+event once more on its way out (recorder.py).
 """
 
 from runhistory.domain.commands import Command, CreateExperiment, CreateRun

@@ -1,4 +1,4 @@
-"""Makes a run's events, the only place that does: numbers, status and attempt follow from here."""
+"""Makes a run's events: the version, status and attempt that each carries come from here."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from runhistory.domain.status import RunStatus, may_follow
 
 
 class IllegalTransition(Exception):
-    """A decision would break FOLLOWS: a bug in this module, never the caller's fault."""
+    """A decision would break FOLLOWS: a bug in the rules, never the caller's fault."""
 
 
 class Recorder:

@@ -1,0 +1,234 @@
+"""Named cases of the rules: the usual way to each end, and what is refused with which words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from runhistory.domain.commands import (
+    AddFiles,
+    AddParams,
+    CancelRun,
+    ClaimRun,
+    Command,
+    CompleteRun,
+    ConfirmCancel,
+    CreateExperiment,
+    CreateRun,
+    FailRun,
+    ReportExit,
+    SetTags,
+    StartRun,
+)
+from runhistory.domain.decide import Accepted, Context, Decision, Refused, Unchanged, decide
+from runhistory.domain.events import Event, RunCompleted, RunEvent
+from runhistory.domain.ids import experiment_id
+from runhistory.domain.recorder import IllegalTransition, Recorder
+from runhistory.domain.state import OutOfOrder, Run, State, evolve, fold
+from runhistory.domain.status import RunStatus
+from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+
+RUN_ID = "019ab1f0a2c37d4e8b5f60718293a4b5"
+SPEC = ScriptSpec(script="train.py", snapshot_id="0" * 64)
+SCRIPT = RunContent(type="script", experiment="digits", spec=SPEC, params={"lr": "0.1"})
+INTERACTIVE = RunContent(type="interactive", experiment="digits")
+CONTEXT = Context(datetime(2026, 11, 23, tzinfo=UTC))
+ERROR = RunError(code="ExitCode", message="It exited with 3.")
+
+
+class Story:
+    """One run and what it was told; each command has its type's name and a number as its id."""
+
+    def __init__(self, *commands: tuple[type[Command], dict[str, Any]]) -> None:
+        self.state: State | None = None
+        self.events: list[Event] = []
+        for type, fields in commands:
+            assert isinstance(self.tell(type, **fields), Accepted)
+
+    def tell(self, type: type[Command], **fields: Any) -> Decision:
+        id = fields.pop("command_id", f"{type.TYPE}:{len(self.events)}")
+        fields = {"workspace": "default", "run_id": RUN_ID, **fields}
+        decision = decide(self.state, type(command_id=id, **fields), CONTEXT)
+        if isinstance(decision, Accepted):
+            self.events += decision.events
+            self.state = fold(decision.events, self.state)
+        return decision
+
+    @property
+    def timeline(self) -> list[RunStatus]:
+        """Every status the run was in, once for each stay."""
+        all = [event.status for event in self.events if isinstance(event, RunEvent)]
+        return [status for i, status in enumerate(all) if i == 0 or status != all[i - 1]]
+
+
+CREATE = (CreateRun, {"content": SCRIPT})
+CLAIM = (ClaimRun, {"claim_id": "mine", "worker_id": "w1"})
+START = (StartRun, {"claim_id": "mine"})
+EXIT = (ReportExit, {"claim_id": "mine", "exit_code": 0})
+FILES = (AddFiles, {"attempt": 1, "files": (FileEntry(name="m", sha256="1" * 64, size=1),)})
+COMPLETE = (CompleteRun, {"claim_id": "mine"})
+FAIL = (FailRun, {"claim_id": "mine", "error": ERROR})
+CANCEL: tuple[type[Command], dict[str, Any]] = (CancelRun, {})
+CONFIRM = (ConfirmCancel, {"claim_id": "mine"})
+S = RunStatus
+BEFORE_RUNNING = [S.NOT_STARTED, S.STARTING, S.QUEUED, S.PREPARING]
+
+STORIES = {
+    "completed": (
+        (CREATE, CLAIM, START, EXIT, FILES, COMPLETE),
+        [*BEFORE_RUNNING, S.RUNNING, S.FINALIZING, S.COMPLETED],
+    ),
+    "failed": (
+        (CREATE, CLAIM, START, EXIT, FAIL),
+        [*BEFORE_RUNNING, S.RUNNING, S.FINALIZING, S.FAILED],
+    ),
+    "failed while preparing": ((CREATE, CLAIM, FAIL), [*BEFORE_RUNNING, S.FAILED]),
+    "failed while running": ((CREATE, CLAIM, START, FAIL), [*BEFORE_RUNNING, S.RUNNING, S.FAILED]),
+    "canceled while queued": (
+        (CREATE, CANCEL),
+        [S.NOT_STARTED, S.STARTING, S.QUEUED, S.CANCEL_REQUESTED, S.CANCELED],
+    ),
+    "canceled while running": (
+        (CREATE, CLAIM, START, CANCEL, FILES, CONFIRM),
+        [*BEFORE_RUNNING, S.RUNNING, S.CANCEL_REQUESTED, S.CANCELED],
+    ),
+    "canceled while finalizing": (
+        (CREATE, CLAIM, START, EXIT, CANCEL, CONFIRM),
+        [*BEFORE_RUNNING, S.RUNNING, S.FINALIZING, S.CANCEL_REQUESTED, S.CANCELED],
+    ),
+    "worker lost while cancelling": (
+        (CREATE, CLAIM, CANCEL, FAIL),
+        [*BEFORE_RUNNING, S.CANCEL_REQUESTED, S.FAILED],
+    ),
+    "interactive": (
+        ((CreateRun, {"content": INTERACTIVE}), (StartRun, {}), (CompleteRun, {})),
+        [S.NOT_STARTED, S.RUNNING, S.COMPLETED],
+    ),
+    "interactive failed before its start": (
+        ((CreateRun, {"content": INTERACTIVE}), (FailRun, {"error": ERROR})),
+        [S.NOT_STARTED, S.FAILED],
+    ),
+    "interactive canceled": (
+        ((CreateRun, {"content": INTERACTIVE}), (StartRun, {}), CANCEL),
+        [S.NOT_STARTED, S.RUNNING, S.CANCEL_REQUESTED, S.CANCELED],
+    ),
+}
+
+
+@pytest.mark.parametrize(("commands", "timeline"), STORIES.values(), ids=STORIES.keys())
+def test_the_way_to_each_end(commands: Any, timeline: list[RunStatus]) -> None:
+    assert Story(*commands).timeline == timeline
+
+
+def refusal(decision: Decision) -> tuple[str, str]:
+    assert isinstance(decision, Refused)
+    return decision.code, decision.message
+
+
+def test_an_unknown_run_is_not_found_by_its_id() -> None:
+    code, message = refusal(Story().tell(CancelRun))
+    assert code == "run_not_found"
+    assert RUN_ID in message
+
+
+def test_a_canceled_run_cannot_be_completed_and_its_status_is_said() -> None:
+    code, message = refusal(
+        Story(CREATE, CLAIM, START, CANCEL, CONFIRM).tell(*COMPLETE[:1], claim_id="mine")
+    )
+    assert code == "not_allowed"
+    assert "Canceled" in message
+
+
+def test_the_second_claim_is_refused_and_the_first_ones_retry_is_not() -> None:
+    story = Story(CREATE)
+    assert isinstance(story.tell(ClaimRun, command_id="a", claim_id="a", worker_id="w1"), Accepted)
+    assert refusal(story.tell(ClaimRun, command_id="b", claim_id="b", worker_id="w2"))[0] == (
+        "not_allowed"
+    )
+    again = story.tell(ClaimRun, command_id="a", claim_id="a", worker_id="w1")
+    assert isinstance(again, Unchanged)
+    assert again.applied is not None
+    assert (again.applied.status, again.applied.attempt) == (S.PREPARING, 1)
+
+
+def test_another_claims_reports_are_fenced_off() -> None:
+    assert refusal(Story(CREATE, CLAIM).tell(StartRun, claim_id="other"))[0] == "not_the_holder"
+    assert refusal(Story(CREATE, CLAIM).tell(StartRun))[0] == "not_the_holder"
+    assert refusal(Story(CREATE).tell(StartRun, claim_id="mine"))[0] == "not_allowed"
+
+
+def test_the_same_content_is_the_same_run_and_other_content_is_not() -> None:
+    story = Story(CREATE)
+    assert story.tell(CreateRun, command_id="other", content=SCRIPT) == Unchanged()
+    changed = msgspec.structs.replace(SCRIPT, params={"lr": "0.2"})
+    for command_id in ("other", "run.create.v1:0"):
+        code, message = refusal(story.tell(CreateRun, command_id=command_id, content=changed))
+        assert code == "run_exists"
+        assert "Queued" in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        msgspec.structs.replace(SCRIPT, spec=None),
+        msgspec.structs.replace(INTERACTIVE, spec=SPEC),
+    ],
+)
+def test_a_script_has_a_spec_and_others_have_none(content: RunContent) -> None:
+    assert refusal(Story().tell(CreateRun, content=content))[0] == "invalid_content"
+
+
+def test_an_unknown_compute_target_is_refused_with_the_known_ones() -> None:
+    spec = msgspec.structs.replace(SPEC, compute_target="gpu-pool")
+    code, message = refusal(
+        Story().tell(CreateRun, content=msgspec.structs.replace(SCRIPT, spec=spec))
+    )
+    assert code == "unknown_compute_target"
+    assert "gpu-pool" in message
+    assert "local" in message
+
+
+def test_params_are_written_once_and_tags_over_and_over() -> None:
+    story = Story(CREATE)
+    assert story.tell(AddParams, params={"lr": "0.1"}) == Unchanged()
+    assert refusal(story.tell(AddParams, params={"lr": "0.2", "new": "1"}))[0] == "param_exists"
+    assert isinstance(story.tell(AddParams, params={"lr": "0.1", "new": "1"}), Accepted)
+    assert isinstance(story.tell(SetTags, tags={"a": "1"}), Accepted)
+    assert isinstance(story.tell(SetTags, tags={"a": "2"}), Accepted)
+    assert isinstance(story.state, Run)
+    assert story.state.params == {"lr": "0.1", "new": "1"}
+    assert story.state.tags == {"a": "2"}
+
+
+def test_files_of_an_attempt_that_never_was_are_refused() -> None:
+    assert refusal(Story(CREATE).tell(FILES[0], **FILES[1]))[0] == "attempt_not_found"
+
+
+def test_an_experiments_id_is_no_runs_id() -> None:
+    id = experiment_id("default", "digits")
+    story = Story((CreateRun, {"run_id": id, "content": INTERACTIVE}))
+    assert refusal(story.tell(CreateExperiment, run_id=id, name="digits"))[0] == "id_taken"
+    story = Story((CreateExperiment, {"run_id": id, "name": "digits"}))
+    assert story.tell(CreateExperiment, run_id=id, command_id="2", name="digits") == Unchanged()
+    assert refusal(story.tell(CreateRun, run_id=id, content=INTERACTIVE))[0] == "id_taken"
+    assert refusal(story.tell(CancelRun, run_id=id))[0] == "id_taken"
+    assert refusal(Story().tell(CreateExperiment, name="digits"))[0] == "wrong_experiment_id"
+
+
+def test_events_are_folded_in_order_alone() -> None:
+    story = Story(CREATE, CLAIM)
+    for events in (story.events[1:], [story.events[0]] * 2, [story.events[0], *story.events[2:]]):
+        with pytest.raises(OutOfOrder):
+            fold(events)
+    other = Story((CreateExperiment, {"run_id": experiment_id("default", "d"), "name": "d"}))
+    with pytest.raises(OutOfOrder):
+        evolve(story.state, msgspec.structs.replace(other.events[0], version=5))
+
+
+def test_the_recorder_refuses_a_step_that_does_not_follow() -> None:
+    story = Story(CREATE)
+    assert isinstance(story.state, Run)
+    wish = CancelRun(workspace="default", run_id=RUN_ID, command_id="c")
+    with pytest.raises(IllegalTransition, match="Queued -> Completed"):
+        Recorder(story.state, wish, CONTEXT).add(RunCompleted, S.COMPLETED)
