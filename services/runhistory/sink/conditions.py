@@ -20,6 +20,11 @@ class Conditions:
         self._broken = dict.fromkeys(unknown, "not seen yet")
         self._report()
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is broken."""
+        return not self._broken
+
     def broken(self, name: str, reason: str) -> None:
         """It does not hold, because of `reason`."""
         if name not in self._broken:

@@ -37,6 +37,7 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 KEEP_ALIVE_SECONDS: Final = 1.0
 WATCH_SECONDS: Final = 3.0
+TROUBLE_SECONDS: Final = 0.3
 DRAIN_SECONDS: Final = 15.0
 
 log: Any = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class Sink:
                 self._conditions.mended("clickhouse")
             except Unavailable as error:
                 self._conditions.broken("clickhouse", str(error))
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(WATCH_SECONDS if self._conditions.whole else TROUBLE_SECONDS)
 
     async def _land(self, batch: Batch) -> None:
         pause = FIRST_PAUSE
