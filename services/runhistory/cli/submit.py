@@ -37,13 +37,13 @@ def submit(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder with the code; all of it is kept.")
     ],
+    script: Annotated[
+        str, typer.Option("--script", "-s", help="The Python file in DIR that is called.")
+    ],
     arguments: Annotated[
         list[str] | None,
         typer.Argument(metavar="-- ARGS", help="What the script is called with."),
     ] = None,
-    script: Annotated[
-        str, typer.Option("--script", "-s", help="The Python file in DIR that is called.")
-    ] = ...,  # type: ignore[assignment]
     experiment: Annotated[
         str | None,
         typer.Option("--experiment", "-e", help="Its experiment. Default: the folder's name."),

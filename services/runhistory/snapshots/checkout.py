@@ -1,16 +1,18 @@
 """Put a snapshot's tree on disk: `checkout(manifest, open_blob, directory)`.
 
-The tree is built in a fresh folder beside `directory` and renamed into place when all of it is
-there and every digest was right, so nobody ever sees half a checkout. Directories come first,
-then files, then links: while bytes are written the folder holds no link that they could go
-through. A crash leaves at most a folder `.<name>.<random>.partial` behind.
+A new directory is built beside its place and renamed into it when all of it is there and every
+digest was right, so nobody ever sees half a checkout. An empty one that exists stays the same
+directory (it may be somebody's current one, or a mount): the tree is built in a folder inside it
+and moved up at the end. Directories come first, then files, then links: while bytes are written
+there is no link that they could go through. A crash leaves at most a folder `*.partial` behind.
 """
 
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runhistory.snapshots.manifest import Directory, File, Link, Manifest, SnapshotError
@@ -38,14 +40,28 @@ def checkout(manifest: Manifest, open_blob: OpenBlob, directory: str | os.PathLi
     target = Path(directory).absolute()
     if os.path.lexists(target) and not _is_empty_directory(target):
         raise CheckoutFailed(f"{target} is not an empty folder. Choose another, or empty it.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(".partial", f".{target.name}.", target.parent))
+    manifest = Manifest.of(manifest.entries)
+    if target.is_dir():
+        with _partial(".", target) as partial:
+            _build(manifest, open_blob, partial)
+            for child in list(partial.iterdir()):
+                child.rename(target / child.name)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _partial(f".{target.name[:200]}.", target.parent) as partial:
+            _build(manifest, open_blob, partial)
+            partial.chmod(0o755)
+            partial.rename(target)
+
+
+@contextmanager
+def _partial(prefix: str, parent: Path) -> Iterator[Path]:
+    """A fresh folder, of which nothing is left under its name."""
+    partial = Path(tempfile.mkdtemp(".partial", prefix, parent))
     try:
-        _build(Manifest.of(manifest.entries), open_blob, partial)
-        partial.rename(target)
-    except BaseException:
+        yield partial
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _is_empty_directory(path: Path) -> bool:
@@ -64,7 +80,6 @@ def _build(manifest: Manifest, open_blob: OpenBlob, root: Path) -> None:
             (root / entry.path).symlink_to(entry.target)
     for directory in directories:
         (root / directory.path).chmod(directory.mode)
-    root.chmod(0o755)
 
 
 def _write_file(file: File, open_blob: OpenBlob, path: Path, written: dict[str, Path]) -> None:

@@ -10,7 +10,6 @@ what is checked out can be scanned and deleted again. Sockets, pipes and devices
 listed in `Tree.skipped`.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -30,14 +29,13 @@ from runhistory.snapshots.manifest import (
     Manifest,
     SnapshotError,
 )
+from runhistory.snapshots.plain_file import KeepsChanging, digest_of, open_plain
 
 IGNORE_FILES: Final = (".amlignore", ".gitignore")
 DEFAULT_PATTERNS: Final = b".venv\n/outputs\n/logs\n"
 MAX_FILES: Final = 100_000
 MAX_BYTES: Final = 10 * 2**30
 
-_CHUNK: Final = 2**20
-_TRIES: Final = 3
 _SKIPPED: Final = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a pipe",
@@ -76,7 +74,7 @@ class Tree:
             KeyError: no file of the tree has this digest.
             OSError: the file is gone or has become something else.
         """
-        return _open(self.paths[sha256])
+        return open_plain(self.paths[sha256])
 
 
 def scan(
@@ -113,7 +111,7 @@ def _rules(folder: Path) -> tuple[str | None, IgnoreRules]:
         if not os.path.lexists(path):
             continue
         try:
-            with _open(path) as file:
+            with open_plain(path) as file:
                 content = file.read()
         except OSError as error:
             raise UnfitTree(
@@ -197,8 +195,13 @@ def _entry(
             return Directory(path, mode | stat.S_IRWXU)
         if stat.S_ISLNK(info.st_mode):
             return Link(path, _checked_target(path, os.readlink(folder / path)))  # noqa: PTH115 - Path would change it
-        size, sha256 = _hash(folder / path, path, progress)
+        size, sha256 = digest_of(folder / path, progress)
         return File(path, mode | stat.S_IRUSR, size, sha256)
+    except KeepsChanging as error:
+        raise UnfitTree(
+            f"{path!r} changes while it is read. Stop what writes to it, or exclude it in "
+            ".amlignore."
+        ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -211,34 +214,6 @@ def _checked_target(path: str, target: str) -> str:
             f"The target of the link {path!r} is no UTF-8. Exclude it in .amlignore."
         ) from error
     return target
-
-
-def _hash(file: Path, path: str, progress: Callable[[int], None] | None) -> tuple[int, str]:
-    for _ in range(_TRIES):
-        with _open(file) as stream:
-            before, digest, size = os.fstat(stream.fileno()), hashlib.sha256(), 0
-            # One byte more than there was shows growth, without running after a log for ever.
-            while chunk := stream.read(min(_CHUNK, before.st_size + 1 - size)):
-                digest.update(chunk)
-                size += len(chunk)
-                if progress:
-                    progress(len(chunk))
-            after = os.fstat(stream.fileno())
-        same = (before.st_mtime_ns, before.st_ctime_ns) == (after.st_mtime_ns, after.st_ctime_ns)
-        if same and size == before.st_size == after.st_size:
-            return size, digest.hexdigest()
-    raise UnfitTree(
-        f"{path!r} changes while it is read. Stop what writes to it, or exclude it in .amlignore."
-    )
-
-
-def _open(file: Path) -> BinaryIO:
-    """Open a plain file, never through a link and never waiting for a pipe's other end."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "it is no plain file", str(file))
-    return os.fdopen(descriptor, "rb")
 
 
 def _unreadable(path: str, error: OSError) -> UnfitTree:

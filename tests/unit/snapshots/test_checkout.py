@@ -114,8 +114,19 @@ def test_each_blob_is_asked_for_once(tmp_path: Path) -> None:
     assert [(tmp_path / "code" / name).read_bytes() for name in "abc"] == [b"same"] * 3
 
 
-def test_an_empty_folder_is_filled_and_a_full_one_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "code").mkdir()
+def test_an_empty_folder_is_filled_and_stays_itself(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir(mode=0o700)
+    before = code.stat()
+    with pytest.raises(CheckoutFailed):
+        checkout(one_file(b"1"), pieces(b"2"), code)
+    assert list(code.iterdir()) == []
+    checkout(one_file(b"1"), pieces(b"1"), code)
+    assert [child.name for child in code.iterdir()] == ["train.py"]
+    assert (code.stat().st_ino, code.stat().st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_a_full_folder_is_left_alone(tmp_path: Path) -> None:
     checkout(one_file(b"1"), pieces(b"1"), tmp_path / "code")
     with pytest.raises(CheckoutFailed, match="not an empty folder"):
         checkout(one_file(b"2"), pieces(b"2"), tmp_path / "code")
