@@ -6,12 +6,13 @@ for until none came for DRAIN seconds. A gateway that is away is waited for: the
 """
 
 import logging
-import time
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import Any, Final
 
 from runhistory.domain.status import TERMINAL, RunStatus
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
+from runhistory.sdk.http import PATIENCE
 from runhistory.sdk.run_client import RunClient
 
 SHORTEST_PAUSE: Final = 0.2
@@ -52,7 +53,7 @@ def follow(
             new = False
         pause = SHORTEST_PAUSE if new else min(pause * 1.5, LONGEST_PAUSE)
         if not follower.is_done():
-            time.sleep(pause)
+            sleep(pause)
     return follower.details
 
 
@@ -71,11 +72,11 @@ class _Follower:
             return False
         if self._on_line is None:
             return True
-        return self._quiet_since is not None and time.monotonic() - self._quiet_since >= DRAIN
+        return self._quiet_since is not None and monotonic() - self._quiet_since >= DRAIN
 
     def look(self) -> bool:
         """Look once; whether anything was new. Lines come before the status that follows them."""
-        details = self._client.details()
+        details = self._client.details(PATIENCE)
         lines = self._read_lines()
         changed = bool(details["status"] != self.details.get("status"))
         self.details = details
@@ -84,13 +85,13 @@ class _Follower:
         if lines or not is_terminal(details["status"]):
             self._quiet_since = None
         elif self._quiet_since is None:
-            self._quiet_since = time.monotonic()
+            self._quiet_since = monotonic()
         return changed or lines > 0
 
     def _read_lines(self) -> int:
         count = 0
         while self._on_line:
-            lines, self._cursor = self._client.lines(self._cursor)
+            lines, self._cursor = self._client.lines(self._cursor, PATIENCE)
             for line in lines:
                 self._on_line(line)
             count += len(lines)

@@ -164,7 +164,8 @@ class Run(RunFacts):
         Raises:
             InvalidRequest: the name climbs out, or there is no such file.
         """
-        run_files.upload(self._client, self.attempt, name, path_or_stream)
+        content = run_files.content_of(name, path_or_stream)
+        self._client.put_file(self.attempt, name, content)
 
     def download_file(self, name: str, output_file_path: str | Path | None = None) -> None:
         """Write a kept file to `output_file_path` (a folder will do; default: its last name here).

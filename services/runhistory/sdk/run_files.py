@@ -16,19 +16,14 @@ LOG_FOLDERS: Final = ("logs/", "user_logs/")
 CONSOLE: Final = "user_logs/std_log.txt"
 
 
-def upload(
-    client: RunClient, attempt: int, name: str, path_or_stream: str | Path | IO[bytes]
-) -> None:
-    """Keep the file at a path, or what a stream still has, under `name`.
+def content_of(name: str, path_or_stream: str | Path | IO[bytes]) -> Callable[[], IO[bytes]]:
+    """What is to be kept under `name`: the file at a path, or what a stream still has. Opens the
+    bytes at their beginning each time it is called.
 
     Raises:
         InvalidRequest: the name climbs out, or there is no file to read.
     """
-    client.put_file(attempt, file_name(name), _source(path_or_stream))
-
-
-def _source(path_or_stream: str | Path | IO[bytes]) -> Callable[[], IO[bytes]]:
-    """What gives the bytes from their beginning, each time it is called."""
+    file_name(name)
     if isinstance(path_or_stream, str | Path):
         path = Path(path_or_stream)
         try:
