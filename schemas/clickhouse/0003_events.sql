@@ -1,0 +1,258 @@
+-- Events: one message of run.events is one row of the landing table; `data` is its JSON.
+-- An event's `version` (1, 2, 3, … within its run) orders the facts about a run, so the newest
+-- of each is max((version, fact)): in any order of arrival, and however often it arrives.
+
+CREATE TABLE IF NOT EXISTS {storage}.events_landing
+(
+    _p UInt32 COMMENT 'Kafka partition',
+    _o UInt64 COMMENT 'Kafka offset',
+    _t Int64 COMMENT 'Kafka time, ms since 1970',
+    id String,
+    type LowCardinality(String),
+    source LowCardinality(String),
+    subject String,
+    time String COMMENT 'RFC 3339, when it was decided',
+    data String COMMENT 'JSON',
+    CONSTRAINT id_is_given CHECK id != '',
+    CONSTRAINT type_is_given CHECK type != '',
+    CONSTRAINT data_name_the_run CHECK length(JSONExtractString(data, 'run_id')) = 32
+        AND JSONExtractString(data, 'workspace') != '' AND JSONExtractUInt(data, 'version') > 0
+)
+ENGINE = Null;
+
+CREATE TABLE IF NOT EXISTS {storage}.events
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    version UInt64 CODEC(Delta, ZSTD(1)),
+    partition UInt32,
+    offset UInt64 CODEC(Delta, ZSTD(1)),
+    id String CODEC(ZSTD(1)),
+    type LowCardinality(String),
+    source LowCardinality(String),
+    time DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    received DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    command_id String CODEC(ZSTD(1)),
+    status LowCardinality(String) COMMENT 'of the run after the event; empty for experiments',
+    attempt UInt32,
+    data String CODEC(ZSTD(3)),
+    precedence UInt64 CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(precedence)
+ORDER BY (workspace, run_id, version);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.events_from_landing TO {storage}.events AS
+WITH JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, command_id String, status String, attempt UInt32)') AS event
+SELECT
+    event.workspace AS workspace,
+    toFixedString(unhex(event.run_id), 16) AS run_id,
+    event.version AS version,
+    _p AS partition,
+    _o AS offset,
+    id,
+    type,
+    source,
+    parseDateTime64BestEffort(time, 6, 'UTC') AS time,
+    fromUnixTimestamp64Milli(_t, 'UTC') AS received,
+    event.command_id AS command_id,
+    event.status AS status,
+    event.attempt AS attempt,
+    data,
+    bitNot(_o) AS precedence
+FROM {storage}.events_landing;
+
+CREATE TABLE IF NOT EXISTS {storage}.runs
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    -- said once, by run.created: the empty value of all other events never wins
+    experiment_id SimpleAggregateFunction(max, String),
+    experiment SimpleAggregateFunction(max, String),
+    display_name SimpleAggregateFunction(max, String),
+    type SimpleAggregateFunction(max, String),
+    description SimpleAggregateFunction(max, String),
+    created_by SimpleAggregateFunction(max, String),
+    parent_run_id SimpleAggregateFunction(max, String),
+    compute_target SimpleAggregateFunction(max, String),
+    snapshot_id SimpleAggregateFunction(max, String),
+    spec SimpleAggregateFunction(max, String) COMMENT 'JSON; empty for an interactive run',
+    created SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
+    -- the newest version's
+    state SimpleAggregateFunction(max, Tuple(version UInt64, status String, attempt UInt32, time DateTime64(6, 'UTC'))),
+    started SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
+    ended SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
+    claim SimpleAggregateFunction(max, Tuple(version UInt64, worker_id String, node String, gpus Array(String))),
+    exit SimpleAggregateFunction(max, Tuple(version UInt64, code Nullable(Int64), signal String)),
+    error SimpleAggregateFunction(max, Tuple(version UInt64, code String, message String, details String)),
+    cancel SimpleAggregateFunction(max, Tuple(version UInt64, reason String))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (workspace, run_id);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.runs_from_landing TO {storage}.runs AS
+WITH
+    JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String))') AS event,
+    parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+    toDateTime64(0, 6, 'UTC') AS never,
+    JSONExtractRaw(data, 'content', 'spec') AS raw_spec
+SELECT
+    event.workspace AS workspace,
+    toFixedString(unhex(event.run_id), 16) AS run_id,
+    event.experiment_id AS experiment_id,
+    event.content.experiment AS experiment,
+    event.display_name AS display_name,
+    event.content.type AS type,
+    event.content.description AS description,
+    event.content.created_by AS created_by,
+    event.content.parent_run_id AS parent_run_id,
+    JSONExtractString(data, 'content', 'spec', 'compute_target') AS compute_target,
+    JSONExtractString(data, 'content', 'spec', 'snapshot_id') AS snapshot_id,
+    if(raw_spec = 'null', '', raw_spec) AS spec,
+    if(event_type = 'run.created.v1', decided, never) AS created,
+    (event.version, event.status, event.attempt, decided) AS state,
+    -- a claim begins a new attempt: what the attempt before it came to is over
+    (if(event_type IN ('run.started.v1', 'run.claimed.v1'), event.version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
+    (if(event_type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1'), event.version, 0), if(event_type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1'), decided, never)) AS ended,
+    (if(event_type = 'run.claimed.v1', event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
+    (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), event.version, 0), event.exit_code, event.signal) AS exit,
+    (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), event.version, 0), event.error.code, event.error.message, event.error.details) AS error,
+    (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel
+FROM (SELECT type AS event_type, time, data FROM {storage}.events_landing)
+WHERE event_type LIKE 'run.%';
+
+-- The newest value of each name wins; within one event a name stands once.
+CREATE TABLE IF NOT EXISTS {storage}.tags
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    name LowCardinality(String),
+    value String,
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, run_id, name);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.tags_from_landing TO {storage}.tags AS
+SELECT
+    JSONExtractString(data, 'workspace') AS workspace,
+    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
+    pair.1 AS name,
+    pair.2 AS value,
+    JSONExtractUInt(data, 'version') AS version
+FROM {storage}.events_landing
+ARRAY JOIN
+    if(type = 'run.created.v1',
+        JSONExtractKeysAndValues(data, 'content', 'tags', 'String'),
+        JSONExtractKeysAndValues(data, 'tags', 'String')) AS pair
+WHERE type IN ('run.created.v1', 'run.tags_set.v1');
+
+CREATE TABLE IF NOT EXISTS {storage}.properties
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    name LowCardinality(String),
+    value String,
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, run_id, name);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.properties_from_landing TO {storage}.properties AS
+SELECT
+    JSONExtractString(data, 'workspace') AS workspace,
+    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
+    pair.1 AS name,
+    pair.2 AS value,
+    JSONExtractUInt(data, 'version') AS version
+FROM {storage}.events_landing
+ARRAY JOIN
+    if(type = 'run.created.v1',
+        JSONExtractKeysAndValues(data, 'content', 'properties', 'String'),
+        JSONExtractKeysAndValues(data, 'properties', 'String')) AS pair
+WHERE type IN ('run.created.v1', 'run.properties_added.v1');
+
+CREATE TABLE IF NOT EXISTS {storage}.params
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    name LowCardinality(String),
+    value String,
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, run_id, name);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.params_from_landing TO {storage}.params AS
+SELECT
+    JSONExtractString(data, 'workspace') AS workspace,
+    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
+    pair.1 AS name,
+    pair.2 AS value,
+    JSONExtractUInt(data, 'version') AS version
+FROM {storage}.events_landing
+ARRAY JOIN
+    if(type = 'run.created.v1',
+        JSONExtractKeysAndValues(data, 'content', 'params', 'String'),
+        JSONExtractKeysAndValues(data, 'params', 'String')) AS pair
+WHERE type IN ('run.created.v1', 'run.params_added.v1');
+
+CREATE TABLE IF NOT EXISTS {storage}.files
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    attempt UInt32,
+    name String,
+    sha256 FixedString(32),
+    size UInt64,
+    content_type LowCardinality(String),
+    time DateTime64(6, 'UTC'),
+    version UInt64
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (workspace, run_id, attempt, name);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.files_from_landing TO {storage}.files AS
+SELECT
+    JSONExtractString(data, 'workspace') AS workspace,
+    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
+    toUInt32(JSONExtractUInt(data, 'files_attempt')) AS attempt,
+    file.name AS name,
+    toFixedString(unhex(file.sha256), 32) AS sha256,
+    file.size AS size,
+    file.content_type AS content_type,
+    parseDateTime64BestEffort(time, 6, 'UTC') AS time,
+    JSONExtractUInt(data, 'version') * 65536 + position AS version
+FROM {storage}.events_landing
+ARRAY JOIN
+    JSONExtract(data, 'files', 'Array(Tuple(name String, sha256 String, size UInt64, content_type String))') AS file,
+    arrayEnumerate(JSONExtractArrayRaw(data, 'files')) AS position
+WHERE type = 'run.files_added.v1';
+
+CREATE TABLE IF NOT EXISTS {storage}.experiments
+(
+    workspace LowCardinality(String),
+    experiment_id FixedString(16),
+    name SimpleAggregateFunction(max, String),
+    description SimpleAggregateFunction(max, String),
+    tags SimpleAggregateFunction(max, Array(Tuple(name String, value String))),
+    created SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
+    last_activity SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (workspace, experiment_id);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.experiments_from_landing TO {storage}.experiments AS
+WITH
+    JSONExtract(data, 'Tuple(workspace String, run_id String, experiment_id String, name String, description String, content Tuple(experiment String))') AS event,
+    type = 'experiment.created.v1' AS by_name,
+    parseDateTime64BestEffort(time, 6, 'UTC') AS decided
+SELECT
+    event.workspace AS workspace,
+    toFixedString(unhex(if(by_name, event.run_id, event.experiment_id)), 16) AS experiment_id,
+    if(by_name, event.name, event.content.experiment) AS name,
+    if(by_name, event.description, '') AS description,
+    if(by_name, JSONExtractKeysAndValues(data, 'tags', 'String'), []) AS tags,
+    decided AS created,
+    decided AS last_activity
+FROM {storage}.events_landing
+WHERE by_name OR (type LIKE 'run.%' AND length(event.experiment_id) = 32);

@@ -1,0 +1,211 @@
+-- What users read: one view for each thing, without repetitions (FINAL inside), described in
+-- docs/clickhouse.md. `run_id` is 32 hex digits; a filter on `run_uuid`, its 16 bytes, reads only
+-- the run's own rows: WHERE workspace = '…' AND run_uuid = unhex('…').
+
+CREATE DATABASE IF NOT EXISTS runhistory;
+
+CREATE OR REPLACE VIEW runhistory.points AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    key,
+    step,
+    value,
+    time,
+    attempt,
+    writer,
+    seq,
+    `index`,
+    bitNot(precedence) AS offset,
+    storage.run_id AS run_uuid
+FROM {storage}.points AS storage FINAL;
+
+-- value_min > value_max says: no finite value.
+CREATE OR REPLACE VIEW runhistory.rollup AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    key,
+    attempt,
+    bucket,
+    if(value_min > value_max, NULL, value_min) AS min,
+    if(value_min > value_max, NULL, value_max) AS max,
+    reinterpretAsFloat64(last.bits) AS last,
+    storage.last.time AS last_time,
+    first_step,
+    storage.last.step AS last_step,
+    storage.run_id AS run_uuid
+FROM {storage}.rollup AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.series AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    key,
+    attempt,
+    if(min(value_min) > max(value_max), NULL, min(value_min)) AS min,
+    if(min(value_min) > max(value_max), NULL, max(value_max)) AS max,
+    reinterpretAsFloat64(max(storage.last).bits) AS last,
+    max(storage.last).time AS last_time,
+    min(storage.first_step) AS first_step,
+    max(storage.last).step AS last_step,
+    storage.run_id AS run_uuid
+FROM {storage}.rollup AS storage
+GROUP BY workspace, storage.run_id, key, attempt;
+
+CREATE OR REPLACE VIEW runhistory.batches AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    attempt,
+    writer,
+    seq,
+    content_hash,
+    points,
+    received,
+    partition,
+    offset,
+    storage.run_id AS run_uuid
+FROM {storage}.batches AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.log_lines AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    attempt,
+    writer,
+    seq,
+    `index`,
+    stream,
+    time,
+    line,
+    partition,
+    offset,
+    storage.run_id AS run_uuid
+FROM {storage}.log_lines AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.events AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    version,
+    type,
+    time,
+    status,
+    attempt,
+    id,
+    command_id,
+    source,
+    partition,
+    offset,
+    received,
+    data,
+    storage.run_id AS run_uuid
+FROM {storage}.events AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.runs AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    display_name,
+    experiment,
+    experiment_id,
+    type,
+    state.status AS status,
+    state.attempt AS attempt,
+    state.version AS version,
+    created,
+    if(started.time = toDateTime64(0, 6, 'UTC'), NULL, started.time) AS started,
+    if(ended.time = toDateTime64(0, 6, 'UTC'), NULL, ended.time) AS ended,
+    state.time AS updated,
+    description,
+    created_by,
+    nullIf(parent_run_id, '') AS parent_run_id,
+    nullIf(compute_target, '') AS compute_target,
+    nullIf(snapshot_id, '') AS snapshot_id,
+    nullIf(spec, '') AS spec,
+    nullIf(claim.worker_id, '') AS worker_id,
+    claim.node AS node,
+    claim.gpus AS gpus,
+    exit.code AS exit_code,
+    nullIf(exit.signal, '') AS signal,
+    nullIf(error.code, '') AS error_code,
+    error.message AS error_message,
+    error.details AS error_details,
+    cancel.reason AS cancel_reason,
+    storage.run_id AS run_uuid
+FROM {storage}.runs AS storage FINAL;
+
+-- The timeline: the events that brought another status.
+CREATE OR REPLACE VIEW runhistory.run_statuses AS
+SELECT
+    workspace,
+    lower(hex(run_uuid)) AS run_id,
+    version,
+    status,
+    time AS since,
+    attempt,
+    run_uuid
+FROM
+(
+    SELECT
+        workspace,
+        run_id AS run_uuid,
+        version,
+        status,
+        time,
+        attempt,
+        lagInFrame(status) OVER (PARTITION BY workspace, run_id ORDER BY version) AS before
+    FROM {storage}.events FINAL
+    WHERE status != ''
+)
+WHERE status != before;
+
+CREATE OR REPLACE VIEW runhistory.tags AS
+SELECT workspace, lower(hex(storage.run_id)) AS run_id, name, value, version, storage.run_id AS run_uuid
+FROM {storage}.tags AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.properties AS
+SELECT workspace, lower(hex(storage.run_id)) AS run_id, name, value, version, storage.run_id AS run_uuid
+FROM {storage}.properties AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.params AS
+SELECT workspace, lower(hex(storage.run_id)) AS run_id, name, value, version, storage.run_id AS run_uuid
+FROM {storage}.params AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.files AS
+SELECT
+    workspace,
+    lower(hex(storage.run_id)) AS run_id,
+    attempt,
+    name,
+    lower(hex(storage.sha256)) AS sha256,
+    size,
+    content_type,
+    time,
+    storage.run_id AS run_uuid
+FROM {storage}.files AS storage FINAL;
+
+CREATE OR REPLACE VIEW runhistory.experiments AS
+SELECT
+    experiment.workspace AS workspace,
+    lower(hex(experiment.experiment_id)) AS experiment_id,
+    experiment.name AS name,
+    experiment.description AS description,
+    CAST(experiment.tags, 'Map(String, String)') AS tags,
+    experiment.created AS created,
+    experiment.last_activity AS last_activity,
+    by_status.runs AS runs
+FROM {storage}.experiments AS experiment FINAL
+LEFT JOIN
+(
+    SELECT workspace, experiment_id, CAST((groupArray(status), groupArray(count)), 'Map(String, UInt64)') AS runs
+    FROM
+    (
+        SELECT workspace, experiment_id, state.status AS status, count() AS count
+        FROM {storage}.runs FINAL
+        GROUP BY workspace, experiment_id, status
+    )
+    GROUP BY workspace, experiment_id
+) AS by_status
+ON by_status.workspace = experiment.workspace AND by_status.experiment_id = lower(hex(experiment.experiment_id));
