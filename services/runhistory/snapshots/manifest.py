@@ -153,9 +153,10 @@ def _check(entries: tuple[Entry, ...]) -> None:
             raise InvalidManifest(f"{entry.path!r} lies in {parent!r}, which is no directory.")
         seen[entry.path] = entry
         previous = key
-    for entry in entries:
-        if isinstance(entry, Link):
-            _check_link(entry, seen)
+    links = [entry for entry in entries if isinstance(entry, Link)]
+    for others in ({}, seen):  # first those that leave by themselves: these are to be blamed
+        for link in links:
+            _check_link(link, others)
 
 
 def _check_path(path: str) -> None:

@@ -99,7 +99,11 @@ def scan(
     found, skipped = _walk(folder, rules)
     _check_limits(found, max_files, max_bytes, ignore_file)
     try:
-        manifest = Manifest.of(_entry(folder, path, info, progress) for path, info in found)
+        # Directories and links first: a link that leads out is refused before a file is read.
+        skeleton = [_entry(folder, *one, progress) for one in found if not _is_file(one)]
+        Manifest.of(skeleton)
+        files = (_entry(folder, *one, progress) for one in found if _is_file(one))
+        manifest = Manifest.of([*skeleton, *files])
     except InvalidManifest as error:
         raise UnfitTree(str(error)) from error
     return Tree(folder, manifest, ignore_file, tuple(skipped))
@@ -123,6 +127,10 @@ def _rules(folder: Path) -> tuple[str | None, IgnoreRules]:
 
 
 Found = list[tuple[str, os.stat_result]]
+
+
+def _is_file(one: tuple[str, os.stat_result]) -> bool:
+    return stat.S_ISREG(one[1].st_mode)
 
 
 def _walk(folder: Path, rules: IgnoreRules) -> tuple[Found, list[str]]:

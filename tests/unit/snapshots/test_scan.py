@@ -88,6 +88,13 @@ def test_a_link_that_leaves_through_another_link_is_refused(tmp_path: Path) -> N
         scan(root)
 
 
+def test_of_two_links_the_one_that_leaves_is_blamed(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("/etc")
+    with pytest.raises(UnfitTree, match="'b' -> '/etc'"):
+        scan(tmp_path)
+
+
 def test_a_link_to_itself_leads_nowhere_and_may_stay(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "gone").symlink_to("not/there")
