@@ -17,6 +17,7 @@ from tests.support.worker_world import WorkerWorld
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(180)]
 
+TARGET = f"test-{uuid.uuid4().hex[:8]}"
 SLEEP = "import time; print('here'); time.sleep(600)"
 DAEMON = """
 import os, pathlib, sys, time
@@ -35,25 +36,26 @@ time.sleep(600)
 
 
 @pytest.fixture(scope="module")
-def lifecycle(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A lifecycle for a target of this module's own."""
-    target = f"test-{uuid.uuid4().hex[:8]}"
+def lifecycle(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A lifecycle that knows this module's target alone."""
     log = tmp_path_factory.mktemp("lifecycle") / "lifecycle.log"
     with ServiceProcess(
         "lifecycle",
         log,
         RUNHISTORY_KAFKA=broker.bootstrap,
         RUNHISTORY_CLICKHOUSE=f"http://127.0.0.1:{free_port()}",
-        RUNHISTORY_COMPUTE_TARGETS=target,
+        RUNHISTORY_COMPUTE_TARGETS=TARGET,
         RUNHISTORY_INSTANCE="worker-tests",
     ) as process:
         process.wait_ready()
-        yield target
+        yield process
 
 
 @pytest.fixture
-async def world(broker: Broker, lifecycle: str, tmp_path: Path) -> AsyncIterator[WorkerWorld]:
-    async with WorkerWorld(broker.bootstrap, tmp_path, lifecycle) as world:
+async def world(
+    broker: Broker, lifecycle: ServiceProcess, tmp_path: Path
+) -> AsyncIterator[WorkerWorld]:
+    async with WorkerWorld(broker.bootstrap, tmp_path, TARGET) as world:
         yield world
 
 
@@ -298,3 +300,38 @@ async def test_a_second_worker_in_one_folder_is_refused(
 ) -> None:
     with world.worker() as second:
         assert await asyncio.to_thread(second.process.wait, 30) == 2
+
+
+async def test_reports_wait_for_a_lifecycle_that_is_away(
+    world: WorkerWorld, worker: ServiceProcess, lifecycle: ServiceProcess
+) -> None:
+    code = """
+import pathlib, sys, time
+print("here")
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+print("there")
+"""
+    run_id = await world.submit({"train.py": code}, str(world.folder / "go"))
+    await world.until(lambda: "here" in world.lines(run_id, "stdout"))
+    lifecycle.kill()
+    world.touch("go")
+    await world.until(lambda: "there" in world.lines(run_id, "stdout"))
+    assert world.statuses(run_id)[-1] == "Running"
+    lifecycle.start()
+    assert await world.ended(run_id) == "Completed"
+
+
+async def test_a_worker_killed_right_after_its_claim_settles_it_in_its_next_life(
+    world: WorkerWorld,
+) -> None:
+    with world.worker() as worker:
+        await asyncio.to_thread(worker.wait_ready)
+        run_id = await world.submit({"train.py": SLEEP})
+        claims = world.folder / "worker" / "claims"
+        await world.until(lambda: list(claims.iterdir()))
+        worker.kill()
+        worker.start()
+        assert await world.ended(run_id) == "Failed"
+        assert world.error(run_id).code == "WorkerLost"
+        await world.until(lambda: not list(claims.iterdir()))
