@@ -16,7 +16,9 @@ def size(count: int) -> str:
 
 
 def number(value: Any) -> str:
-    """A metric's value with six significant digits; NaN and infinities by name."""
+    """A metric's value with six significant digits; NaN and infinities by name; `-` for none."""
+    if value is None:
+        return "-"
     found = float(value)  # "NaN" and "Infinity" are how JSON carries them
     if math.isnan(found):
         return "NaN"

@@ -19,12 +19,13 @@ def test_sizes(count: int, said: str) -> None:
         (0.1234567, "0.123457"),
         (3, "3"),
         (1.5e-12, "1.5e-12"),
+        (None, "-"),
         ("NaN", "NaN"),
         ("Infinity", "Infinity"),
         ("-Infinity", "-Infinity"),
     ],
 )
-def test_numbers(value: float | str, said: str) -> None:
+def test_numbers(value: float | str | None, said: str) -> None:
     assert words.number(value) == said
 
 
