@@ -167,6 +167,8 @@ class LifeCycle(RuleBasedStateMachine):
         self.sent.append((command, applied))
         if isinstance(before, Run):
             self.check_fence(before, command)
+            if isinstance(command, AddParams):
+                assert command.params.items() <= after.params.items()
             assert before.params.items() <= after.params.items()
             assert before.properties.items() <= after.properties.items()
 
