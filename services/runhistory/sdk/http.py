@@ -143,7 +143,7 @@ class Connection:
                 if response.status_code >= 400:
                     response.read()
                 yield self._checked(response)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unavailable(error) from error
 
     def remember(self, answer: Any) -> Any:
@@ -174,7 +174,7 @@ class Connection:
         while True:
             try:
                 return once()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 trouble = self._unavailable(error)
                 limit = patience if self._answered else min(patience, FIRST_PATIENCE)
             except Unavailable as error:
@@ -248,6 +248,8 @@ def _error_in(response: "httpx.Response") -> dict[str, Any]:
 def _load_httpx() -> ModuleType:
     """httpx, imported when it is first needed: it costs as much as all the rest."""
     with _loading:
+        import encodings.idna  # noqa: F401 - else loaded by the first request
+
         import httpx
 
         return httpx

@@ -18,31 +18,21 @@ moments along. At MAX_WAITING points that could not be sent yet, further ones ar
 
 import itertools
 import logging
-import random
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final, SupportsIndex
 
-from runhistory.sdk.errors import FlushTimeout, RunHistoryError, Unavailable
-from runhistory.sdk.metric_encoding import Batch, Point, encode
+from runhistory.sdk.errors import FlushTimeout
+from runhistory.sdk.metric_outbox import Outbox, Send
 from runhistory.sdk.metric_values import check_name, check_step, number
 
 INTERVAL: Final = 0.15
-BATCH_POINTS: Final = 10_000
 MAX_WAITING: Final = 10_000_000
 """Points that wait for a gateway that is away: 0.5 to 1.7 GB."""
-LONGEST_PAUSE: Final = 3.0
-DOUBT: Final = 60.0
-"""Seconds for which a 401, 403 or 404 is not believed: right after a start they may be early."""
-_DOUBTFUL: Final = frozenset({401, 403, 404})
 
 logger: Final = logging.getLogger("runhistory")
-
-Send = Callable[[bytes], object]
-"""Send one batch's body. Raises Unavailable when it should be sent again."""
 
 
 class MetricWriter:
@@ -67,24 +57,23 @@ class MetricWriter:
         """Become a writer that has logged nothing (at first, and in a forked child)."""
         self.id = uuid.uuid4().hex
         self.dropped = 0
-        self._points: deque[Point | threading.Event] = deque()
-        self._outbox: deque[Batch | threading.Event] = deque()
-        self._outbox_points = 0
-        self._markers: set[threading.Event] = set()  # those among _points
+        self._outbox = Outbox(self._send, self.label, self.id)
+        self._points = self._outbox.incoming
         self._steps: dict[str, itertools.count[int]] = {}
-        self._next_seq = 0
         self._hurry = threading.Event()
-        self._sending = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._doubt_began: float | None = None
-        self.trouble = ""
 
     @property
     def waiting(self) -> int:
         """How many points the gateway has not answered for yet."""
-        return max(0, len(self._points) - len(self._markers)) + self._outbox_points
+        return self._outbox.points
+
+    @property
+    def trouble(self) -> str:
+        """Why points wait; empty when they do not have to."""
+        return self._outbox.trouble
 
     def log(self, name: str, value: Any, step: SupportsIndex | None = None) -> None:
         """Take one point. Never blocks.
@@ -126,20 +115,19 @@ class MetricWriter:
         Raises:
             FlushTimeout: the message says how many points wait and why. They are kept.
         """
-        if self._thread is None and not self._points and not self._outbox:
+        if self._thread is None and self._outbox.is_empty:
             return
-        marker = threading.Event()
-        self._markers.add(marker)
-        self._points.append(marker)
+        marker = self._outbox.mark()
         deadline = time.monotonic() + timeout
         if not self._start():
-            self._deliver_until(deadline)
+            self._outbox.deliver(deadline)
         self._hurry.set()
         if not marker.wait(max(0.0, deadline - time.monotonic())):
             raise FlushTimeout(
                 f"{self.waiting:,} points of {self.label} could not be sent within {timeout:g} s. "
                 f"{self.trouble or 'The gateway is slow.'} They are kept and sent when it answers."
             )
+        self._say_dropped()
 
     def close(self, timeout: float) -> None:
         """Flush, then end the thread. A later `log` starts a new one.
@@ -152,7 +140,7 @@ class MetricWriter:
         self._hurry.set()
 
     def _is_full(self) -> bool:
-        if len(self._points) + self._outbox_points < MAX_WAITING:
+        if self._outbox.points < MAX_WAITING:
             return False
         if not self.dropped:
             logger.error(
@@ -164,6 +152,11 @@ class MetricWriter:
             )
         self.dropped += 1
         return True
+
+    def _say_dropped(self) -> None:
+        if self.dropped:
+            count, self.dropped = self.dropped, 0
+            logger.error("runhistory: %s points of %s were dropped.", f"{count:,}", self.label)
 
     def _start(self) -> bool:
         """See that the thread runs; false when it cannot, since the interpreter is ending."""
@@ -183,102 +176,8 @@ class MetricWriter:
         while not self._closed:
             self._hurry.wait(self._interval)
             self._hurry.clear()
-            self._deliver_until(None)
+            self._outbox.deliver()
+            self._say_dropped()
         self._thread = None
         if self._points:  # logged by somebody who still saw the thread
             self._start()
-
-    def _deliver_until(self, deadline: float | None) -> None:
-        """Send what waits, in order, until nothing does or the deadline has passed."""
-        with self._sending:
-            while self._points or self._outbox:
-                self._form_batches(everything=not self._outbox)
-                if not self._deliver(self._outbox[0], deadline):
-                    return
-                delivered = self._outbox.popleft()
-                if isinstance(delivered, Batch):
-                    self._outbox_points -= delivered.points
-
-    def _form_batches(self, *, everything: bool) -> None:
-        """Move points to the outbox: full batches, and a last one that is not, if `everything`."""
-        while self._points and (everything or len(self._points) >= BATCH_POINTS):
-            points: list[Point] = []
-            marker: threading.Event | None = None
-            while self._points and len(points) < BATCH_POINTS and marker is None:
-                item = self._points.popleft()
-                if isinstance(item, threading.Event):
-                    marker = item
-                else:
-                    points.append(item)
-            self._outbox_points += len(points)
-            for batch in encode(self.id, self._next_seq, points):
-                self._outbox.append(batch)
-                self._next_seq = batch.seq + 1
-            if marker is not None:
-                self._markers.discard(marker)
-                self._outbox.append(marker)
-
-    def _deliver(self, item: Batch | threading.Event, deadline: float | None) -> bool:
-        """Send one batch until it is answered for; false when the deadline came first."""
-        if isinstance(item, threading.Event):
-            item.set()
-            return True
-        pause = 0.05
-        while not self._try(item):
-            pause = min(pause * 2, LONGEST_PAUSE) * random.uniform(0.75, 1.0)
-            if deadline is not None and time.monotonic() + pause > deadline:
-                return False
-            time.sleep(pause)
-            self._form_batches(everything=False)  # 45 bytes a point, not 170, while we wait
-        return True
-
-    def _try(self, batch: Batch) -> bool:
-        """Send once; true when the batch is done with: taken, or refused for good."""
-        try:
-            self._send(batch.body)
-        except Unavailable as error:
-            self._note(str(error))
-            return False
-        except RunHistoryError as error:
-            if self._is_doubtful(error):
-                self._note(str(error))
-                return False
-            logger.error(
-                "runhistory: %s points of %s (writer %s, seq %d) were REFUSED and are lost: %s",
-                f"{batch.points:,}",
-                self.label,
-                self.id,
-                batch.seq,
-                error,
-            )
-            return True
-        except Exception as error:  # a defect must not end the thread and lose what waits
-            self._note(repr(error))
-            return False
-        self._settle()
-        return True
-
-    def _is_doubtful(self, error: RunHistoryError) -> bool:
-        """Whether the refusal may be one of the first moments, and goes away."""
-        if error.status not in _DOUBTFUL:
-            return False
-        if self._doubt_began is None:
-            self._doubt_began = time.monotonic()
-        return time.monotonic() - self._doubt_began < DOUBT
-
-    def _note(self, trouble: str) -> None:
-        if not self.trouble:
-            logger.warning(
-                "runhistory: points of %s wait and are sent again: %s", self.label, trouble
-            )
-        self.trouble = trouble
-
-    def _settle(self) -> None:
-        if self.trouble:
-            logger.warning("runhistory: the gateway takes points of %s again.", self.label)
-        self.trouble, self._doubt_began = "", None
-        if self.dropped:
-            logger.error(
-                "runhistory: %s points of %s were dropped.", f"{self.dropped:,}", self.label
-            )
-            self.dropped = 0

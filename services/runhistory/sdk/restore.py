@@ -6,8 +6,9 @@ import zipfile
 from pathlib import Path
 
 from runhistory.sdk.download import download
+from runhistory.sdk.errors import RunHistoryError
 from runhistory.sdk.http import Connection
-from runhistory.snapshots.manifest import Directory, File, Link, Manifest
+from runhistory.snapshots.manifest import Directory, File, InvalidManifest, Link, Manifest
 
 
 def read_manifest(connection: Connection, snapshot_id: str) -> Manifest:
@@ -15,9 +16,16 @@ def read_manifest(connection: Connection, snapshot_id: str) -> Manifest:
 
     Raises:
         NotFound: there is no such snapshot.
-        InvalidManifest: what the gateway sent is none.
+        RunHistoryError: what the gateway sent is not its manifest.
     """
-    return Manifest.decode(connection.request("GET", f"/snapshots/{snapshot_id}").content)
+    data = connection.request("GET", f"/snapshots/{snapshot_id}").content
+    try:
+        manifest = Manifest.decode(data)
+    except InvalidManifest as error:
+        raise RunHistoryError(f"Snapshot {snapshot_id} is damaged: {error}") from error
+    if manifest.snapshot_id != snapshot_id:
+        raise RunHistoryError(f"Snapshot {snapshot_id} is damaged: this is another's manifest.")
+    return manifest
 
 
 def restore_as_zip(connection: Connection, snapshot_id: str, folder: Path) -> Path:

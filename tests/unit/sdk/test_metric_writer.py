@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runhistory.events.metric_batch import check
-from runhistory.sdk import metric_writer
+from runhistory.sdk import metric_outbox, metric_writer
 from runhistory.sdk.errors import (
     FlushTimeout,
     InvalidMetric,
@@ -64,7 +64,7 @@ class Gateway:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_writer, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(metric_outbox, "LONGEST_PAUSE", 0.002)
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_every_point_is_in_exactly_one_batch_in_order(
     """Whatever the gateway does, it ends with every point once, in order, and seqs have no hole."""
     gateway = Gateway(plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metric_writer, "BATCH_POINTS", batch_points)
-        patch.setattr(metric_writer, "LONGEST_PAUSE", 0.002)
+        patch.setattr(metric_outbox, "BATCH_POINTS", batch_points)
+        patch.setattr(metric_outbox, "LONGEST_PAUSE", 0.002)
         writer = MetricWriter(gateway.send, "run r", interval=0.001)
         expected: Points = []
         counted: dict[str, int] = {}
@@ -241,7 +241,7 @@ def test_a_404_of_the_first_moments_is_not_believed(
 def test_a_404_that_stays_is_believed(
     writer_to: Callable[[Any], MetricWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric_writer, "DOUBT", 0.02)
+    monkeypatch.setattr(metric_outbox, "DOUBT", 0.02)
 
     def send(body: bytes) -> None:
         raise NotFound("no such attempt", status=404)

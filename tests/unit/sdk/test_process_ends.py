@@ -81,7 +81,7 @@ def test_what_could_not_be_sent_is_said(gateway: ScriptedGateway) -> None:
         gateway,
         """
         from runhistory.sdk import farewell
-        farewell.EXIT_SECONDS = 0.5
+        farewell.EXIT_SECONDS = 6
         for i in range(7): run.log('loss', i)
         """,
     )
