@@ -20,6 +20,9 @@ from runhistory.domain.values import (
     Sha256,
     Text,
 )
+from runhistory.query.experiments import ExperimentSummary
+from runhistory.query.files import KeptFile
+from runhistory.query.metrics import Series, SeriesSummary
 
 WishId = Annotated[
     CommandId | None,
@@ -173,3 +176,33 @@ class SnapshotKept(Struct, frozen=True):
     """A snapshot that is here now, with all its blobs."""
 
     snapshot_id: Sha256
+
+
+class ExperimentList(Struct, frozen=True):
+    """The workspace's experiments, the last active first."""
+
+    experiments: list[ExperimentSummary]
+
+
+class ResolvedRun(Struct, frozen=True):
+    """The run that a reference means."""
+
+    run_id: RunId
+
+
+class MetricList(Struct, frozen=True):
+    """Curves, sorted by key."""
+
+    series: list[Series]
+
+
+class SeriesList(Struct, frozen=True):
+    """Summaries of curves, sorted by key."""
+
+    series: list[SeriesSummary]
+
+
+class FileList(Struct, frozen=True):
+    """Files, sorted by name."""
+
+    files: list[KeptFile]

@@ -1,6 +1,7 @@
 """What handlers work with: the adapters of this process, and a request that knows them."""
 
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
 from litestar import Request
 from litestar.datastructures import State
@@ -40,6 +41,15 @@ class GatewayRequest(Request[Any, Any, State]):
         """What this process works with."""
         gateway: Gateway = self.app.state.gateway
         return gateway
+
+    def rest_of_path(self, marker: bytes) -> bytes:
+        """What the client wrote behind `marker`, percent-decoded once.
+
+        The framework's own path parameters are no help for names with slashes: it drops empty
+        parts and trailing slashes, so a name that climbs or is absolute could look harmless.
+        """
+        path: bytes = self.scope["raw_path"]
+        return unquote_to_bytes(path.partition(b"?")[0].partition(marker)[2])
 
     async def wait_for_watermarks(self) -> None:
         """Wait until reads see everything that `?watermark=` names.

@@ -14,9 +14,11 @@ from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.events.metric_batch import InvalidBatch, TooLarge
 from runhistory.events.strict_json import NotStrictJson
 from runhistory.gateway.appender import LogUnavailable
+from runhistory.gateway.attempts import AttemptNotFound, RunNotFound
 from runhistory.gateway.watermarks import NotYetVisible
 from runhistory.kafka.commands import ReplyTimeout
 from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
+from runhistory.query.runs import InvalidCursor
 
 RETRY_SECONDS: Final = 1
 """What Retry-After says: the client's own back-off does the rest."""
@@ -85,6 +87,12 @@ def translate(request: Request[Any, Any, Any], exception: Exception) -> ApiError
             return ApiError(400, "invalid_request", f"The body does not fit: {exception}")
         case DigestMismatch():
             return ApiError(400, "digest_mismatch", f"{exception} Nothing was stored.")
+        case InvalidCursor():
+            return ApiError(400, "invalid_cursor", str(exception))
+        case RunNotFound():
+            return ApiError(404, "run_not_found", str(exception))
+        case AttemptNotFound():
+            return ApiError(404, "attempt_not_found", str(exception))
         case ObjectNotFound():
             return ApiError(404, "not_found", str(exception))
         case _:

@@ -2,12 +2,12 @@
 
 import mimetypes
 from http import HTTPStatus
-from typing import Annotated, Any, Final
-from urllib.parse import quote, unquote_to_bytes
+from typing import Final
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, get, post, put
-from litestar.params import Parameter
+from litestar.params import JSONBody
 from litestar.response import Stream
 
 from runhistory.domain.commands import AddFiles
@@ -19,26 +19,25 @@ from runhistory.gateway.errors import ApiError
 from runhistory.gateway.read_routes import require_run
 from runhistory.gateway.wire import (
     AttemptParameter,
+    AttemptQuery,
+    CommandIdQuery,
     DigestParameter,
+    FileNameParameter,
     RunIdParameter,
     TakesBytes,
-    WatermarkParameter,
+    WatermarkQuery,
     WorkspaceParameter,
     fails,
     strict_body,
 )
 from runhistory.gateway.write_routes import send
 from runhistory.query import files as file_queries
+from runhistory.query.files import KeptFile
 from runhistory.snapshots.manifest import InvalidManifest, Manifest
 
 MAX_MANIFEST_BYTES: Final = 32 * 1_048_576
 _NAMES_SHOWN: Final = 20
 _TYPES: Final = mimetypes.MimeTypes()  # Python's own table: the same answer on every machine
-
-CommandIdParameter = Annotated[
-    str | None,
-    Parameter(query="command_id", required=False, description="kept over retries"),
-]
 
 
 @put(
@@ -54,8 +53,8 @@ async def upload_file(
     workspace: WorkspaceParameter,
     run_id: RunIdParameter,
     attempt: AttemptParameter,
-    name: str,
-    command_id: CommandIdParameter = None,
+    name: FileNameParameter,
+    command_id: CommandIdQuery = None,
 ) -> FileKept:
     """Keep a file under a relative name. The same name again is the newer file."""
     gateway = request.gateway
@@ -88,9 +87,9 @@ async def download_file(
     request: GatewayRequest,
     workspace: WorkspaceParameter,
     run_id: RunIdParameter,
-    name: str,
-    attempt: AttemptParameter | None = None,
-    watermarks: WatermarkParameter = None,
+    name: FileNameParameter,
+    attempt: AttemptQuery = None,
+    watermarks: WatermarkQuery = None,
 ) -> Stream:
     """A file's bytes, of the newest attempt that kept it unless another is asked for."""
     gateway, name = request.gateway, file_name(request)
@@ -99,7 +98,7 @@ async def download_file(
         file_queries.find_file, workspace=workspace, run_id=run_id, name=name, attempt=attempt
     )
     if found is None:
-        await _refuse_download(request, workspace, run_id, name, attempt)
+        raise await _what_is_there(request, workspace, run_id, name, attempt)
     size, pieces = await gateway.objects.stream(workspace, found.sha256)
     return Stream(pieces, media_type=found.content_type, headers=_download(name, size, found))
 
@@ -113,7 +112,7 @@ async def download_file(
     responses=fails(),
 )
 async def find_missing_blobs(
-    request: GatewayRequest, workspace: WorkspaceParameter, data: Digests
+    request: GatewayRequest, workspace: WorkspaceParameter, data: JSONBody[Digests]
 ) -> MissingDigests:
     """Which blobs are not here yet: only those have to be sent."""
     return MissingDigests(await request.gateway.objects.missing(workspace, data.sha256))
@@ -197,19 +196,14 @@ async def download_snapshot(
 
 
 def file_name(request: GatewayRequest) -> str:
-    """The file's name as the client wrote it, percent-decoded once.
-
-    The framework's own path parameter is no help: it drops empty parts and trailing slashes, so
-    a name that climbs or is absolute could look harmless.
+    """The file's name as the client wrote it.
 
     Raises:
         ApiError: 400, it is not a relative path that climbs nowhere.
     """
-    raw: bytes = request.scope["raw_path"]
-    encoded = raw.partition(b"?")[0].partition(b"/files/")[2]
+    name = request.rest_of_path(b"/files/")
     try:
-        name = unquote_to_bytes(encoded).decode()
-        return msgspec.convert(name, FileName)
+        return msgspec.convert(name.decode(), FileName)
     except (UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ApiError(
             400,
@@ -217,26 +211,22 @@ def file_name(request: GatewayRequest) -> str:
             "A file's name is a relative path below the run, such as outputs/model.pt: forward "
             "slashes, no leading or doubled slash, no part that is . or .., no control "
             "characters or backslashes, UTF-8, at most 1,024 characters.",
-            {"name": unquote_to_bytes(encoded).decode(errors="backslashreplace")[:1_024]},
+            {"name": name.decode(errors="backslashreplace")[:1_024]},
         ) from error
 
 
-async def _refuse_download(
-    request: GatewayRequest,
-    workspace: WorkspaceParameter,
-    run_id: str,
-    name: str,
-    attempt: int | None,
-) -> Any:
-    """Say what is not there: the run, or the file, and then which files are."""
+async def _what_is_there(
+    request: GatewayRequest, workspace: str, run_id: str, name: str, attempt: int | None
+) -> ApiError:
+    """What to say of a file that is not there: no such run, or which files it has."""
     await require_run(request, workspace, run_id)
     there = await request.gateway.reader.read(
         file_queries.list_files, workspace=workspace, run_id=run_id, attempt=attempt
     )
-    names = sorted({file.name for file in there})
+    names = [file.name for file in there]
     which = "" if attempt is None else f" in attempt {attempt}"
-    hint = "It has none." if not names else "Its files are in details.files."
-    raise ApiError(
+    hint = "The names of those it has are in details.files." if names else "It has none."
+    return ApiError(
         404,
         "file_not_found",
         f"Run {run_id} has no file {name!r}{which}. {hint}",
@@ -258,7 +248,7 @@ def _content_type(name: str, said: str) -> str:
     return _TYPES.guess_type(name)[0] or "application/octet-stream"
 
 
-def _download(name: str, size: int, file: Any) -> dict[str, str]:
+def _download(name: str, size: int, file: KeptFile) -> dict[str, str]:
     """Headers that let no browser run or show what somebody's script wrote."""
     return {
         "Content-Length": str(size),

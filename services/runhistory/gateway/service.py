@@ -57,7 +57,7 @@ async def main(service: Service) -> None:
         service.log.info("gateway_serving", host=settings.host, port=settings.port)
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         async with asyncio.timeout(DRAIN_SECONDS):
             await serving
         if not service.stopping.is_set():

@@ -20,7 +20,7 @@ from litestar.openapi.spec import (
     RequestBody,
     Schema,
 )
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.typing import FieldDefinition
 
 from runhistory.domain.values import RunId, Sha256, Workspace
@@ -31,22 +31,32 @@ from runhistory.gateway.errors import ErrorBody
 def _parameter(domain_type: Any) -> Any:
     """What the domain says of a value, in the framework's words."""
     meta = get_args(domain_type)[1]
-    return Parameter(pattern=meta.pattern, description=meta.description)
+    return PathParameter(pattern=meta.pattern, description=meta.description)
 
+
+MAX_ATTEMPT: Final = 2**31 - 1
 
 WorkspaceParameter = Annotated[str, _parameter(Workspace)]
 RunIdParameter = Annotated[str, _parameter(RunId)]
 DigestParameter = Annotated[str, _parameter(Sha256)]
 AttemptParameter = Annotated[
-    int, Parameter(ge=1, le=2**31 - 1, description="1, 2, 3, … within the run")
+    int, PathParameter(ge=1, le=MAX_ATTEMPT, description="1, 2, 3, … within the run")
 ]
-WatermarkParameter = Annotated[
+FileNameParameter = Annotated[
+    str, PathParameter(description="relative path below the run, such as outputs/model.pt")
+]
+WatermarkQuery = Annotated[
     list[str] | None,
-    Parameter(
-        query="watermark",
+    QueryParameter(
+        name="watermark",
         description="wait until this is visible, as a write returned it: topic/partition/offset",
-        required=False,
     ),
+]
+AttemptQuery = Annotated[
+    int | None, QueryParameter(ge=1, le=MAX_ATTEMPT, description="the newest unless given")
+]
+CommandIdQuery = Annotated[
+    str | None, QueryParameter(description="made once by the client and kept over retries")
 ]
 
 

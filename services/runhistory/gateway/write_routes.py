@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from litestar import Response, post
+from litestar.params import JSONBody
 
 from runhistory.domain.commands import Command, CreateExperiment, CreateRun
 from runhistory.domain.ids import experiment_id, new_command_id
@@ -50,7 +51,7 @@ LOGS_TOPIC: Final = "run.logs"
     responses=fails(409),
 )
 async def create_experiment(
-    request: GatewayRequest, workspace: WorkspaceParameter, data: ExperimentCreation
+    request: GatewayRequest, workspace: WorkspaceParameter, data: JSONBody[ExperimentCreation]
 ) -> Response[ExperimentResult]:
     """Create an experiment by name. Its first run creates it too, so this is seldom needed."""
     command = CreateExperiment(
@@ -80,7 +81,7 @@ async def create_experiment(
     responses=fails(409),
 )
 async def create_run(
-    request: GatewayRequest, workspace: WorkspaceParameter, data: RunCreation
+    request: GatewayRequest, workspace: WorkspaceParameter, data: JSONBody[RunCreation]
 ) -> Response[CommandResult]:
     """Create a run under the client's id. The same content again is the same run (200)."""
     if data.content.spec is not None:
@@ -104,7 +105,10 @@ async def create_run(
     responses=fails(404, 409),
 )
 async def send_command(
-    request: GatewayRequest, workspace: WorkspaceParameter, run_id: RunIdParameter, data: RunCommand
+    request: GatewayRequest,
+    workspace: WorkspaceParameter,
+    run_id: RunIdParameter,
+    data: JSONBody[RunCommand],
 ) -> CommandResult:
     """Send a command to a run. One that is not allowed is 409 and names the run's status."""
     command = to_command(data, workspace=workspace, run_id=run_id)
@@ -125,7 +129,7 @@ async def log_metrics(
     workspace: WorkspaceParameter,
     run_id: RunIdParameter,
     attempt: AttemptParameter,
-    data: bytes,
+    data: JSONBody[bytes],
 ) -> Written:
     """Log a batch of metric points, however late: the run's status does not matter.
 
@@ -158,7 +162,7 @@ async def write_logs(
     workspace: WorkspaceParameter,
     run_id: RunIdParameter,
     attempt: AttemptParameter,
-    data: bytes,
+    data: JSONBody[bytes],
 ) -> Written:
     """Write a batch of console lines. The same batch (writer and seq) again counts once."""
     batch = log_batch.check(data)
