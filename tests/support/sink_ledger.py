@@ -101,20 +101,20 @@ class SinkLedger:
 
     async def wait_until_committed(self, patience: float = 90) -> None:
         """Until the group has passed everything that was produced."""
+        async with asyncio.timeout(patience):
+            while not await self.is_committed():
+                await asyncio.sleep(0.1)
+
+    async def is_committed(self) -> bool:
+        """Whether the group has passed everything that was produced."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, client_id="ledger")
         await admin.start()
-        try:
-            async with asyncio.timeout(patience):
-                while not await self._is_committed(admin):
-                    await asyncio.sleep(0.1)
-        finally:
-            await admin.close()
-
-    async def _is_committed(self, admin: AIOKafkaAdminClient) -> bool:
         try:
             committed = await admin.list_consumer_group_offsets(GROUP)
         except GroupCoordinatorNotAvailableError:  # a fresh broker, and the group is its first
             return False
+        finally:
+            await admin.close()
         return all(
             partition in committed and committed[partition].offset >= end
             for partition, end in self.ends.items()
@@ -126,6 +126,10 @@ class SinkLedger:
         assert len(found) == len(set(found)), "a point is seen twice"
         assert set(found) == self.points
         assert sorted(self._rows(BATCHES)) == sorted(self.batches)
+
+    def seen(self) -> int:
+        """How many points a reader sees now."""
+        return len(self._rows(POINTS))
 
     def stored_twice(self) -> int:
         """How many rows of `points` are repetitions that no reader sees."""

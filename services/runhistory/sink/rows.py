@@ -156,12 +156,21 @@ def _data(message: Message, due_type: str | None) -> bytes:
 
 
 def _decode_suspicious(decoder: "msgspec.json.Decoder[Any]", value: bytes) -> None:
-    if b"null" not in value and b'""' not in value:
+    if not _is_suspicious(value):
         return
     try:
         decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(str(error)) from error
+
+
+def _is_suspicious(value: bytes) -> bool:
+    return (
+        b'"seq":' not in value
+        or b"null" in value
+        or b'""' in value
+        or value.find(b"}") != len(value) - 1
+    )
 
 
 def _splice(message: Message, value: bytes) -> bytes:

@@ -84,6 +84,9 @@ def test_log_lines_are_counted(lines: list[str]) -> None:
         metrics().replace(b'"steps":[0,1]', b'"steps":[0,null]'),
         metrics().replace(b'"steps":[0,1]', b'"steps":[0,""]'),
         metrics().replace(b"[0.5,0.5]", b"[0.5,null]"),
+        metrics().replace(b'"seq"', b'"sequence"'),
+        metrics() + metrics(),
+        metrics() + b"\n" + metrics(),
     ],
 )
 def test_what_clickhouse_would_misread_is_refused(value: bytes | None) -> None:
@@ -92,7 +95,7 @@ def test_what_clickhouse_would_misread_is_refused(value: bytes | None) -> None:
 
 
 def test_a_key_may_contain_what_looks_suspicious() -> None:
-    assert metric_row(FakeMessage(metrics(key='null/""/loss'))).rows == 2
+    assert metric_row(FakeMessage(metrics(key='null/""/{loss}'))).rows == 2
 
 
 @pytest.mark.parametrize("headers", [(), (("ce_type", b"metrics.logged.v2"),), (("x", b"y"),)])
