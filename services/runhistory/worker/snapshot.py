@@ -2,11 +2,20 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from obstore.exceptions import BaseError
 
 from runhistory.objects.store import ObjectNotFound, ObjectStore
 from runhistory.snapshots import Manifest, SnapshotError, checkout
+
+PATIENCE: Final = 600.0
+
+log: Any = structlog.get_logger(__name__)
 
 
 class SnapshotUnusable(Exception):
@@ -22,17 +31,26 @@ async def check_out(
 ) -> Manifest:
     """Put the snapshot's tree at `directory` and return what is in it.
 
-    Cancelling it stops it, and returns when nothing writes any more.
+    With the store away it tries again for PATIENCE seconds. Cancelling it stops it, and returns
+    when nothing writes any more.
 
     Raises:
-        SnapshotUnusable: something of it is not in the store, or is damaged.
+        SnapshotUnusable: something of it is not in the store, or is damaged, or the store stays
+            away.
     """
-    try:
-        manifest = Manifest.decode(await store.get_manifest(workspace, snapshot_id))
-        await _in_thread(store, workspace, manifest, directory)
-    except (ObjectNotFound, SnapshotError) as error:
-        raise SnapshotUnusable(str(error)) from error
-    return manifest
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            manifest = Manifest.decode(await store.get_manifest(workspace, snapshot_id))
+            await _in_thread(store, workspace, manifest, directory)
+            return manifest
+        except (ObjectNotFound, SnapshotError) as error:
+            raise SnapshotUnusable(str(error)) from error
+        except BaseError as error:
+            if time.monotonic() > deadline:
+                raise SnapshotUnusable(f"The object store does not answer: {error}") from error
+            log.warning("checkout_failed", snapshot_id=snapshot_id, error=repr(error))
+            await asyncio.sleep(2)
 
 
 async def _in_thread(
