@@ -100,7 +100,8 @@ def test_a_run_from_submit_to_restore(cli: Cli, code: Path, tmp_path: Path) -> N
     for reference in (run_id, run_id[:20], "first try", "@latest"):
         assert read(cli, "show", reference)["run_id"] == run_id
     timeline = [point["status"] for point in read(cli, "show", run_id)["timeline"]]
-    assert timeline == "Starting Queued Preparing Running Finalizing Completed".split()
+    passed = "NotStarted Starting Queued Preparing Running Finalizing Completed"
+    assert timeline == passed.split()
 
     series = {one["key"]: one for one in read(cli, "metrics", run_id)}
     assert series["loss"]["values"] == [1 / (1 + step) for step in range(20)]
