@@ -81,6 +81,7 @@ def test_a_commands_headers_carry_its_id_and_its_source(type: str, data: st.Data
 
 
 @given(values_of(Reply))
+@settings(deadline=None)
 def test_a_replys_headers_follow_from_the_reply(reply: Reply) -> None:
     record = encode_reply(reply)
     found = attributes(record, Reply.TYPE)

@@ -219,5 +219,5 @@ class LifeCycle(RuleBasedStateMachine):
                 assert last.experiment_id == experiment_id(WORKSPACE, "digits")
 
 
-LifeCycle.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+LifeCycle.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestLifeCycle = LifeCycle.TestCase

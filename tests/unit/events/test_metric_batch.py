@@ -184,7 +184,7 @@ def accepted(body: bytes) -> MetricBatch:
 
 @given(bodies())
 @example(spell({"keys": r'["a\"b","\\","k\u0065ys"]'}))
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_stored_is_our_envelope_and_the_clients_arrays(body: bytes) -> None:
     batch = accepted(body)
     stored = json.loads(splice(body, **ENVELOPE), object_pairs_hook=pairs_once)
@@ -193,7 +193,7 @@ def test_stored_is_our_envelope_and_the_clients_arrays(body: bytes) -> None:
 
 
 @given(bodies())
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_stored_is_read_by_the_messages_own_type(body: bytes) -> None:
     batch = accepted(body)
     stored = msgspec.json.decode(splice(body, **ENVELOPE), type=MetricsLogged)
@@ -201,6 +201,7 @@ def test_stored_is_read_by_the_messages_own_type(body: bytes) -> None:
 
 
 @given(bodies())
+@settings(deadline=None)
 def test_a_body_is_accepted_exactly_when_a_plain_reading_says_so(body: bytes) -> None:
     """The model: Python's parser, with duplicate names and ranges looked at one by one."""
     try:
@@ -279,7 +280,7 @@ def bits(value: float | str) -> int:
 @example(body=spell({"values": '["-Infinity"]', "steps": "[9223372036854775807]"}))
 @example(body=spell({"values": "[0.30000000000000004]", "steps": "[-0]"}))
 @settings(
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
 )
