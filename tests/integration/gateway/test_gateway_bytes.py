@@ -211,8 +211,11 @@ async def test_names_are_decoded_once(client: GatewayClient, gateway: Any) -> No
 
 
 async def test_a_download_of_what_is_not_there_names_what_is(client: GatewayClient) -> None:
-    run_id = await client.start()
-    nothing = error_of(await client.http.get(f"/runs/{run_id}/files/model.pt"), 404)
+    run_id = await client.create()
+    started = (await client.command(run_id, "start")).json()["watermark"]
+    nothing = error_of(
+        await client.http.get(f"/runs/{run_id}/files/model.pt", params={"watermark": started}), 404
+    )
     assert nothing["code"] == "file_not_found"
     assert nothing["details"] == {"files": []}
     kept = await client.http.put(f"/runs/{run_id}/attempts/1/files/outputs/m.pt", content=b"x")
