@@ -21,6 +21,7 @@ class HealthReport(Struct, frozen=True):
     status: str
     kafka: str
     clickhouse: str
+    reason: str | None = None
 
 
 @get("/healthz", operation_id="get_health", tags=["operations"])
@@ -32,8 +33,11 @@ async def get_health(request: GatewayRequest) -> Response[HealthReport]:
     )
     if kafka == "ok" and not gateway.commands.is_following:
         kafka = "replies are not being followed"
-    report = HealthReport("gateway", "ok" if kafka == "ok" else "not ready", kafka, clickhouse)
-    status = HTTPStatus.OK if kafka == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+    if kafka == "ok":
+        status, report = HTTPStatus.OK, HealthReport("gateway", "ok", kafka, clickhouse)
+    else:
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        report = HealthReport("gateway", "not ready", kafka, clickhouse, f"Kafka: {kafka}")
     return Response(report, status_code=status, headers={"Cache-Control": "no-store"})
 
 
