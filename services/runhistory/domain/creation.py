@@ -41,17 +41,16 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
             f"There is no compute target {spec.compute_target!r}. Known here: {known}.",
         )
     experiment = experiment_id(command.workspace, content.experiment)
-    recorder = Recorder(None, command, context).add(
+    recorder = Recorder(None, command, context, experiment).add(
         RunCreated,
-        experiment=experiment,
         content=content,
         display_name=content.display_name or default_display_name(command.run_id),
         content_sha256=digest,
     )
     if spec is not None:
-        submitted = {"experiment": experiment, "compute_target": spec.compute_target}
-        recorder.add(RunSubmitted, RunStatus.STARTING, **submitted)
-        recorder.add(RunQueued, RunStatus.QUEUED, **submitted)
+        target = spec.compute_target
+        recorder.add(RunSubmitted, RunStatus.STARTING, compute_target=target)
+        recorder.add(RunQueued, RunStatus.QUEUED, compute_target=target)
     return recorder.accepted()
 
 

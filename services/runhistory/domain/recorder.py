@@ -16,8 +16,12 @@ class IllegalTransition(Exception):
 class Recorder:
     """Makes a run's next events: numbers them and checks each step against FOLLOWS."""
 
-    def __init__(self, run: Run | None, command: Command, context: Context) -> None:
-        self._run, self._command, self._context = run, command, context
+    def __init__(
+        self, run: Run | None, command: Command, context: Context, experiment_id: str = ""
+    ) -> None:
+        """`experiment_id` is needed for a run that does not exist yet."""
+        self._command, self._context = command, context
+        self._experiment_id = run.experiment_id if run else experiment_id
         self._version = run.version if run else 0
         self._status = run.status if run else RunStatus.NOT_STARTED
         self._attempt = run.attempt if run else 0
@@ -28,7 +32,6 @@ class Recorder:
         event: type[RunEvent],
         status: RunStatus | None = None,
         attempt: int | None = None,
-        experiment: str | None = None,
         **payload: Any,
     ) -> "Recorder":
         """One more event. `payload` are its own fields; status and attempt stay unless given.
@@ -50,7 +53,7 @@ class Recorder:
                 time=self._context.now,
                 status=status,
                 attempt=self._attempt,
-                experiment_id=experiment or (self._run.experiment_id if self._run else ""),
+                experiment_id=self._experiment_id,
                 **payload,
             )
         )

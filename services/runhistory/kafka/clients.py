@@ -1,13 +1,19 @@
 """Producers and consumers with the settings that make our promises true."""
 
+import asyncio
 from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from runhistory.kafka.topics import MAX_MESSAGE_BYTES
 
+CLOSE_SECONDS: Final = 5
 BATCH_BYTES: Final = 524_288
 """aiokafka keeps one request in flight for each broker, so throughput comes from large batches."""
+
+
+log: Any = structlog.get_logger(__name__)
 
 
 async def open_producer(
@@ -46,7 +52,7 @@ async def open_producer(
     try:
         await producer.start()
     except BaseException:
-        await producer.stop()
+        await close(producer)
         raise
     return producer
 
@@ -86,6 +92,22 @@ async def open_consumer(
     try:
         await consumer.start()
     except BaseException:
-        await consumer.stop()
+        await close(consumer)
         raise
     return consumer
+
+
+async def close(client: Any) -> None:
+    """Let a producer or consumer send what is under way and say goodbye; raises nothing.
+
+    It has CLOSE_SECONDS for that.
+
+    With the broker away, aiokafka's `stop` may wait for ever, raise, or end as cancelled; so it
+    has a task of its own.
+    """
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait({stopping}, timeout=CLOSE_SECONDS)
+    if not stopping.done():
+        stopping.cancel()
+    if not stopping.done() or stopping.cancelled() or stopping.exception():
+        log.warning("closed_without_goodbye", client=type(client).__name__)

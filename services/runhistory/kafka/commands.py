@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from runhistory.domain.commands import Command
 from runhistory.events.cloudevents import MalformedRecord
 from runhistory.events.codec import Reply, decode_reply, encode_command
-from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.clients import close, open_consumer, open_producer
 from runhistory.kafka.topics import partitions_of
 
 COMMANDS_TOPIC: Final = "run.commands"
@@ -63,7 +63,7 @@ class CommandClient:
             if not waiter.done():
                 waiter.set_exception(ReplyTimeout("This process is stopping."))
         if self._producer is not None:
-            await self._producer.stop()
+            await close(self._producer)
 
     @property
     def is_following(self) -> bool:
@@ -117,9 +117,7 @@ class CommandClient:
         """After an error the idempotent producer's sequence may be broken: take a new one."""
         if self._producer is producer:
             self._producer = None
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(1):
-                    await producer.stop()
+            await close(producer)
 
     async def _follow_for_ever(self) -> None:
         while True:
@@ -144,7 +142,7 @@ class CommandClient:
                         self._deliver(record.value)
                     self._positions[partition] = records[-1].offset + 1
         finally:
-            await consumer.stop()
+            await close(consumer)
 
     async def _resume(self, consumer: AIOKafkaConsumer) -> None:
         """Follow from the end the first time; after an interruption, from where it was."""

@@ -25,7 +25,7 @@ from runhistory.domain.commands import Command
 from runhistory.domain.decide import Context
 from runhistory.events.cloudevents import MalformedRecord, Record
 from runhistory.events.codec import Reply, Watermark, decode_command, encode_event, encode_reply
-from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.clients import close, open_consumer, open_producer
 from runhistory.kafka.commands import COMMANDS_TOPIC, REPLIES_TOPIC
 from runhistory.lifecycle.memory import EVENTS_TOPIC, PartitionMemory
 from runhistory.lifecycle.plan import Plan, Planned, plan
@@ -75,9 +75,9 @@ class Processor:
             bootstrap, client_id=name, transactional_id=name, linger_ms=0
         )
         async with contextlib.AsyncExitStack() as undo:
-            undo.push_async_callback(producer.stop)
+            undo.push_async_callback(close, producer)
             events = await open_consumer(bootstrap, client_id=f"{name}-events")
-            undo.push_async_callback(events.stop)
+            undo.push_async_callback(close, events)
             events.assign([TopicPartition(EVENTS_TOPIC, partition)])
             await memory.catch_up(events)
             undo.pop_all()
@@ -85,11 +85,7 @@ class Processor:
 
     async def close(self) -> None:
         """Let go. An open transaction is aborted, at the latest by whoever fences us."""
-        clients: tuple[Any, ...] = (self._producer, self._events)
-        for client in clients:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(5):
-                    await client.stop()
+        await asyncio.gather(close(self._producer), close(self._events))
 
     async def process(self, records: Sequence["KafkaRecord"]) -> None:
         """Decide those of `records` that are due, in order, in one transaction.

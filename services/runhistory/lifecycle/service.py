@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from runhistory.kafka.clients import open_consumer
+from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.commands import COMMANDS_TOPIC
 from runhistory.lifecycle.memory import PartitionMemory
 from runhistory.lifecycle.processor import GROUP, Processor
@@ -53,7 +53,7 @@ class Lifecycle(ConsumerRebalanceListener):
             while not self._service.stopping.is_set():
                 await self._turn()
         finally:
-            await self._consumer.stop()
+            await close(self._consumer)
             await self._close(list(self._processors))
 
     async def _turn(self) -> None:

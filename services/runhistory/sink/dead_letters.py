@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from runhistory.kafka.clients import open_producer
+from runhistory.kafka.clients import close, open_producer
 from runhistory.kafka.topics import MAX_MESSAGE_BYTES
 from runhistory.runtime.metrics import SINK_DEAD_LETTERS
 from runhistory.sink.batch import DeadLetter
@@ -60,7 +60,7 @@ class DeadLetterTopics:
         """Close the producer; the next letter opens another."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await close(producer)
 
     async def _open(self) -> AIOKafkaProducer:
         if self._producer is None:

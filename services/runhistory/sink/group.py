@@ -19,6 +19,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from runhistory.kafka.clients import close
 from runhistory.sink.rows import LANDINGS, Message
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ CONSUMER_SETTINGS: Final[dict[str, Any]] = {
     "max_poll_interval_ms": 900_000,
 }
 
-LEAVE_SECONDS: Final = 5.0
 
 log: Any = structlog.get_logger(__name__)
 
@@ -65,11 +65,7 @@ class Group(ConsumerRebalanceListener):
 
     async def leave(self) -> None:
         """Leave the group, if the broker is there to be told; nothing is committed by it."""
-        # In a task of its own: with the broker away, aiokafka's stop may end as cancelled.
-        leaving = asyncio.create_task(self._consumer.stop())
-        await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
-        if not leaving.done() or leaving.cancelled() or leaving.exception():
-            log.warning("left_without_goodbye")
+        await close(self._consumer)
 
     async def take(self, wait: float) -> list[Message]:
         """Records that nobody has had in this epoch (read `epoch` right after), at most BITE.

@@ -18,7 +18,7 @@ from runhistory.domain.events import Event
 from runhistory.domain.state import OutOfOrder
 from runhistory.events.cloudevents import MalformedRecord
 from runhistory.events.codec import decode_event, decode_event_data
-from runhistory.kafka.clients import open_consumer
+from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.topics import load_topics
 from runhistory.query.replay import StoredEvent, load_open_runs
 from runhistory.worker.board import Board, KnownRun
@@ -85,7 +85,7 @@ class EventFollower:
             while True:
                 await self._poll(consumer)
         finally:
-            await consumer.stop()
+            await close(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         found = await consumer.getmany(timeout_ms=200)

@@ -1,7 +1,6 @@
 """Records into Kafka, however long it takes. At least once: whoever reads goes by identity."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
@@ -9,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from runhistory.events.cloudevents import Record
-from runhistory.kafka.clients import open_producer
+from runhistory.kafka.clients import close, open_producer
 
 log: Any = structlog.get_logger(__name__)
 
@@ -51,6 +50,4 @@ class Publisher:
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(2):
-                    await producer.stop()
+            await close(producer)
