@@ -1,6 +1,10 @@
--- What users read: one view for each thing, without repetitions (FINAL inside), described in
--- docs/clickhouse.md. `run_id` is 32 hex digits; a filter on `run_uuid`, its 16 bytes, reads only
--- the run's own rows: WHERE workspace = '…' AND run_uuid = unhex('…').
+-- What users read: one view for each thing, without repetitions, described in docs/clickhouse.md.
+-- `run_id` is 32 hex digits; a filter on `run_uuid`, its 16 bytes, reads only the run's own rows:
+-- WHERE workspace = '…' AND run_uuid = unhex('…').
+--
+-- What replaces is read with FINAL. What aggregates is grouped instead: FINAL reads an element of
+-- a tuple as a column of its own and does not aggregate it (seen in 26.9: some row's, not the
+-- newest).
 
 CREATE DATABASE IF NOT EXISTS runhistory;
 
@@ -28,14 +32,15 @@ SELECT
     key,
     attempt,
     bucket,
-    if(value_min > value_max, NULL, value_min) AS min,
-    if(value_min > value_max, NULL, value_max) AS max,
-    reinterpretAsFloat64(last.bits) AS last,
-    storage.last.time AS last_time,
-    first_step,
-    storage.last.step AS last_step,
+    if(min(value_min) > max(value_max), NULL, min(value_min)) AS min,
+    if(min(value_min) > max(value_max), NULL, max(value_max)) AS max,
+    reinterpretAsFloat64(max(storage.last).bits) AS last,
+    max(storage.last).time AS last_time,
+    min(storage.first_step) AS first_step,
+    max(storage.last).step AS last_step,
     storage.run_id AS run_uuid
-FROM {storage}.rollup AS storage FINAL;
+FROM {storage}.rollup AS storage
+GROUP BY workspace, storage.run_id, key, attempt, bucket;
 
 CREATE OR REPLACE VIEW runhistory.series AS
 SELECT
@@ -107,34 +112,35 @@ CREATE OR REPLACE VIEW runhistory.runs AS
 SELECT
     workspace,
     lower(hex(storage.run_id)) AS run_id,
-    display_name,
-    experiment,
-    experiment_id,
-    type,
-    state.status AS status,
-    state.attempt AS attempt,
-    state.version AS version,
-    created,
-    if(started.time = toDateTime64(0, 6, 'UTC'), NULL, started.time) AS started,
-    if(ended.time = toDateTime64(0, 6, 'UTC'), NULL, ended.time) AS ended,
-    state.time AS updated,
-    description,
-    created_by,
-    nullIf(parent_run_id, '') AS parent_run_id,
-    nullIf(compute_target, '') AS compute_target,
-    nullIf(snapshot_id, '') AS snapshot_id,
-    nullIf(spec, '') AS spec,
-    nullIf(claim.worker_id, '') AS worker_id,
-    claim.node AS node,
-    claim.gpus AS gpus,
-    exit.code AS exit_code,
-    nullIf(exit.signal, '') AS signal,
-    nullIf(error.code, '') AS error_code,
-    error.message AS error_message,
-    error.details AS error_details,
-    cancel.reason AS cancel_reason,
+    max(storage.display_name) AS display_name,
+    max(storage.experiment) AS experiment,
+    max(storage.experiment_id) AS experiment_id,
+    max(storage.type) AS type,
+    max(storage.state).status AS status,
+    max(storage.state).attempt AS attempt,
+    max(storage.state).version AS version,
+    max(storage.created) AS created,
+    nullIf(max(storage.started).time, toDateTime64(0, 6, 'UTC')) AS started,
+    nullIf(max(storage.ended).time, toDateTime64(0, 6, 'UTC')) AS ended,
+    max(storage.state).time AS updated,
+    max(storage.description) AS description,
+    max(storage.created_by) AS created_by,
+    nullIf(max(storage.parent_run_id), '') AS parent_run_id,
+    nullIf(max(storage.compute_target), '') AS compute_target,
+    nullIf(max(storage.snapshot_id), '') AS snapshot_id,
+    nullIf(max(storage.spec), '') AS spec,
+    nullIf(max(storage.claim).worker_id, '') AS worker_id,
+    max(storage.claim).node AS node,
+    max(storage.claim).gpus AS gpus,
+    max(storage.exit).code AS exit_code,
+    nullIf(max(storage.exit).signal, '') AS signal,
+    nullIf(max(storage.error).code, '') AS error_code,
+    max(storage.error).message AS error_message,
+    max(storage.error).details AS error_details,
+    max(storage.cancel).reason AS cancel_reason,
     storage.run_id AS run_uuid
-FROM {storage}.runs AS storage FINAL;
+FROM {storage}.runs AS storage
+GROUP BY workspace, storage.run_id;
 
 -- The timeline: the events that brought another status.
 CREATE OR REPLACE VIEW runhistory.run_statuses AS
@@ -190,22 +196,28 @@ CREATE OR REPLACE VIEW runhistory.experiments AS
 SELECT
     experiment.workspace AS workspace,
     lower(hex(experiment.experiment_id)) AS experiment_id,
-    experiment.name AS name,
-    experiment.description AS description,
-    CAST(experiment.tags, 'Map(String, String)') AS tags,
-    experiment.created AS created,
-    experiment.last_activity AS last_activity,
-    by_status.runs AS runs
-FROM {storage}.experiments AS experiment FINAL
+    max(experiment.name) AS name,
+    max(experiment.description) AS description,
+    CAST(max(experiment.tags), 'Map(String, String)') AS tags,
+    min(experiment.created) AS created,
+    max(experiment.last_activity) AS last_activity,
+    any(by_status.runs) AS runs
+FROM {storage}.experiments AS experiment
 LEFT JOIN
 (
     SELECT workspace, experiment_id, CAST((groupArray(status), groupArray(count)), 'Map(String, UInt64)') AS runs
     FROM
     (
-        SELECT workspace, experiment_id, state.status AS status, count() AS count
-        FROM {storage}.runs FINAL
+        SELECT workspace, experiment_id, status, count() AS count
+        FROM
+        (
+            SELECT workspace, max(storage.experiment_id) AS experiment_id, max(storage.state).status AS status
+            FROM {storage}.runs AS storage
+            GROUP BY workspace, storage.run_id
+        )
         GROUP BY workspace, experiment_id, status
     )
     GROUP BY workspace, experiment_id
 ) AS by_status
-ON by_status.workspace = experiment.workspace AND by_status.experiment_id = lower(hex(experiment.experiment_id));
+ON by_status.workspace = experiment.workspace AND by_status.experiment_id = lower(hex(experiment.experiment_id))
+GROUP BY workspace, experiment.experiment_id;
