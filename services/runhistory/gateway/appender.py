@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from runhistory.events.codec import Watermark
-from runhistory.kafka.clients import open_producer
+from runhistory.kafka.clients import close, open_producer
 
 ACK_SECONDS: Final = 10.0
 PENDING_BYTES: Final = 64 * 1024 * 1024
@@ -67,7 +67,7 @@ class Appender:
         """Wait for what is under way to be acknowledged, and close."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            await close(producer)
         await asyncio.gather(*self._closing)
 
     def admit(self) -> None:
@@ -137,13 +137,7 @@ class Appender:
             return
         self._producer = None
         log.warning("producer_discarded", error=repr(error))
-        closing = asyncio.create_task(_close(producer))
+        # It gets a moment for what it may still deliver.
+        closing = asyncio.create_task(close(producer))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-
-
-async def _close(producer: AIOKafkaProducer) -> None:
-    """Give a broken producer a moment for what it may still deliver, then let it go."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(5):
-            await producer.stop()

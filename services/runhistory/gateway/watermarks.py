@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from runhistory.events.codec import Watermark
-from runhistory.kafka.clients import open_consumer
+from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.topics import load_topics, partitions_of
 
 SINK_GROUP: Final = "sink"
@@ -89,7 +89,7 @@ class Watermarks:
             await asyncio.gather(self._asking, return_exceptions=True)
         await self._close()
         if self._consumer is not None:
-            await self._consumer.stop()
+            await close(self._consumer)
 
     async def ask(self) -> None:
         """Ask Kafka once for the sink's offsets; whoever asks meanwhile shares the answer.
