@@ -121,7 +121,7 @@ def test_a_run_that_is_not_there(client: Client, workspace: str) -> None:
 
 
 def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str) -> None:
-    ids = [new_run_id() for _ in range(7)]
+    ids = sorted(new_run_id() for _ in range(7))
     for number, run_id in enumerate(ids):
         # three of them at the same instant: the id decides, and no page loses one
         history = History(START + timedelta(seconds=number // 3))

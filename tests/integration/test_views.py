@@ -1,0 +1,368 @@
+"""The views against a plain recomputation, whatever the sink repeats and in whatever order.
+
+Batches and events are inserted in several INSERTs, some of them twice; the views have to show
+what Python makes of the distinct ones. Asked before and after the engine has merged its parts.
+"""
+
+import math
+import struct
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runhistory.clickhouse.client import open_client
+from runhistory.clickhouse.migrations import STORAGE
+from runhistory.domain.commands import (
+    AddFiles,
+    CancelRun,
+    ClaimRun,
+    CreateRun,
+    FailRun,
+    ReportExit,
+    SetTags,
+    StartRun,
+)
+from runhistory.domain.ids import new_run_id
+from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+from tests.conftest import Engine
+from tests.support.landing import History, Row, insert, log_row, metric_row
+
+pytestmark = pytest.mark.infrastructure
+
+MANY = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**53), 2**53).map(float),
+    st.sampled_from(["NaN", "Infinity", "-Infinity"]),
+)
+STEPS = st.one_of(
+    st.integers(-3, 3), st.integers(-2_001, 2_001), st.sampled_from([-(2**63), 2**63 - 1])
+)
+KEYS = st.sampled_from(["loss", "val/ü", "a \"b'c\\"])
+
+
+@pytest.fixture
+def client(engine: Engine) -> Client:
+    return open_client(engine.url)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[Row]:
+    """Batches of two writers and three attempts; a (writer, seq) stands once per attempt."""
+    places = draw(
+        st.lists(
+            st.tuples(st.integers(1, 3), st.sampled_from(["w0", "w1"]), st.integers(0, 3)),
+            min_size=1,
+            max_size=6,
+            unique=True,
+        )
+    )
+    rows = []
+    for attempt, writer, seq in places:
+        points = draw(
+            st.lists(st.tuples(KEYS, STEPS, VALUES, st.integers(0, 2**40)), min_size=1, max_size=8)
+        )
+        keys = sorted({key for key, *_ in points})
+        rows.append(
+            {
+                "attempt": attempt,
+                "writer": writer,
+                "seq": seq,
+                "keys": keys,
+                "key_index": [keys.index(key) + 1 for key, *_ in points],
+                "steps": [step for _, step, _, _ in points],
+                "values": [value for _, _, value, _ in points],
+                "times": [time for *_, time in points],
+            }
+        )
+    return rows
+
+
+@MANY
+@given(batches=batches(), data=st.data())
+def test_metrics_views_are_what_python_makes_of_the_batches(
+    client: Client, batches: list[Row], data: st.DataObject
+) -> None:
+    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
+    rows = [metric_row(workspace, run_id, batch, batch["attempt"]) for batch in batches]
+    for chunk in _repeated(rows, data):
+        insert(client, "metrics_landing", chunk)
+    expected = [_points(rows), _rollup(rows), _series(rows), _batches(rows)]
+
+    assert _read_metrics(client, workspace) == expected
+    _merge(client, "points", "rollup", "batches")
+    assert _read_metrics(client, workspace) == expected
+
+
+def test_the_first_content_of_a_batch_wins_and_both_hashes_show(client: Client) -> None:
+    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
+    batch = {"writer": "w", "seq": 0, "keys": ["k"], "key_index": [1], "steps": [1], "times": [1]}
+    first = metric_row(workspace, run_id, {**batch, "values": [1.0]})
+    second = metric_row(workspace, run_id, {**batch, "values": [2.0]})
+    insert(client, "metrics_landing", [second])
+    insert(client, "metrics_landing", [first])
+    insert(client, "metrics_landing", [second, first])
+
+    for _ in range(2):
+        own = f"WHERE workspace = '{workspace}'"
+        points = client.query(f"SELECT value, offset FROM runhistory.points {own}").result_rows
+        assert points == [(1.0, first["_o"])]
+        kept = client.query(f"SELECT offset FROM runhistory.batches {own} ORDER BY offset")
+        assert kept.result_rows == [(first["_o"],), (second["_o"],)]
+        _merge(client, "points", "batches")
+
+
+@MANY
+@given(
+    lines=st.lists(
+        st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.text()), min_size=1),
+        min_size=1,
+        max_size=5,
+    ),
+    data=st.data(),
+)
+def test_log_lines_are_shown_once(
+    client: Client, lines: list[list[tuple[str, str]]], data: st.DataObject
+) -> None:
+    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
+    rows = [log_row(workspace, run_id, seq, batch) for seq, batch in enumerate(lines)]
+    for chunk in _repeated(rows, data):
+        insert(client, "logs_landing", chunk)
+    expected = [
+        (seq, index, stream, line)
+        for seq, batch in enumerate(lines)
+        for index, (stream, line) in enumerate(batch)
+    ]
+    sql = (
+        "SELECT seq, index, stream, line FROM runhistory.log_lines "
+        f"WHERE workspace = '{workspace}' ORDER BY seq, index"
+    )
+    assert client.query(sql).result_rows == expected
+    _merge(client, "log_lines")
+    assert client.query(sql).result_rows == expected
+
+
+@MANY
+@given(data=st.data())
+def test_views_of_events_do_not_feel_order_or_repetition(
+    client: Client, data: st.DataObject
+) -> None:
+    workspace = f"w{uuid.uuid4().hex}"
+    histories = [_history(workspace, data) for _ in range(2)]
+    rows = [row for history in histories for row in history.rows]
+    insert(client, "events_landing", rows)
+    expected = _read_events(client, workspace)
+    _expect_state(client, workspace, histories)
+
+    for chunk in _repeated(rows, data):
+        insert(client, "events_landing", chunk)
+
+    assert _read_events(client, workspace) == expected
+    _merge(client, *EVENT_TABLES)
+    assert _read_events(client, workspace) == expected
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"keys": None},
+        {"values": None},
+        {"key_index": [2]},
+        {"key_index": [0]},
+        {"steps": [1, 2]},
+        {"steps": [1.5]},
+        {"values": ["x"]},
+        {"run_id": "00"},
+        {"run_id": None},
+        {"workspace": None},
+        {"attempt": 0},
+        {"writer": None},
+    ],
+)
+def test_a_message_that_is_not_whole_is_refused(client: Client, damage: dict[str, Any]) -> None:
+    """null inside an array reads as 0 whatever the settings: gateway and sink refuse it before."""
+    workspace = f"w{uuid.uuid4().hex}"
+    batch = {"writer": "w", "seq": 0, "keys": ["k"], "key_index": [1], "steps": [1], "times": [1]}
+    row = {**metric_row(workspace, new_run_id(), {**batch, "values": [1.0]}), **damage}
+    row = {name: value for name, value in row.items() if value is not None}
+    with pytest.raises(Exception, match="Received ClickHouse exception"):
+        insert(client, "metrics_landing", [row])
+    sql = f"SELECT count() FROM runhistory.points WHERE workspace = '{workspace}'"
+    assert client.query(sql).result_rows == [(0,)]
+
+
+def _repeated(rows: list[Row], data: st.DataObject) -> Iterator[list[Row]]:
+    """All rows at least once, in any order, in several INSERTs, some of them again."""
+    order = data.draw(st.permutations(rows + data.draw(st.lists(st.sampled_from(rows)))))
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        yield order[:size]
+        order = order[size:]
+
+
+def _merge(client: Client, *tables: str) -> None:
+    for table in tables:
+        client.command(f"OPTIMIZE TABLE {STORAGE}.{table} FINAL")
+
+
+Point = tuple[Any, ...]
+
+
+def _each_point(rows: list[Row]) -> Iterator[Point]:
+    for row in rows:
+        columns = zip(row["key_index"], row["steps"], row["values"], row["times"], strict=True)
+        for index, (key_index, step, value, time) in enumerate(columns):
+            place = (row["attempt"], row["writer"], row["seq"], index)
+            yield (row["keys"][key_index - 1], step, *place, time, float(value))
+
+
+def _points(rows: list[Row]) -> list[Point]:
+    return sorted((*point[:-1], _bits(point[-1])) for point in _each_point(rows))
+
+
+def _rollup(rows: list[Row]) -> list[Point]:
+    return _aggregated(rows, lambda step: (step // 1_000,))
+
+
+def _series(rows: list[Row]) -> list[Point]:
+    return _aggregated(rows, lambda _: ())
+
+
+def _aggregated(rows: list[Row], bucket: Any) -> list[Point]:
+    groups: dict[Point, list[Point]] = defaultdict(list)
+    for point in _each_point(rows):
+        groups[point[0], point[2], *bucket(point[1])].append(point)
+    return sorted((*group, *_extremes(points)) for group, points in groups.items())
+
+
+def _extremes(points: list[Point]) -> Point:
+    finite = [value for *_, value in points if math.isfinite(value)] or [None]
+    *_, bits = last = max(
+        (step, time, seq, index, _bits(value)) for _, step, _, _, seq, index, time, value in points
+    )
+    first_step = min(step for _, step, *_ in points)
+    return (min(finite), max(finite), bits, last[1], first_step, last[0])
+
+
+def _batches(rows: list[Row]) -> list[Point]:
+    return sorted(
+        (row["attempt"], row["writer"], row["seq"], len(row["steps"]), row["_o"]) for row in rows
+    )
+
+
+def _read_metrics(client: Client, workspace: str) -> list[list[Point]]:
+    aggregates = "min, max, reinterpretAsUInt64(last), toUnixTimestamp64Micro(last_time)"
+    sqls = [
+        "SELECT key, step, attempt, writer, seq, index, toUnixTimestamp64Micro(time), "
+        "reinterpretAsUInt64(value) FROM runhistory.points",
+        f"SELECT key, attempt, bucket, {aggregates}, first_step, last_step FROM runhistory.rollup",
+        f"SELECT key, attempt, {aggregates}, first_step, last_step FROM runhistory.series",
+        "SELECT attempt, writer, seq, points, offset FROM runhistory.batches",
+    ]
+    own = f" WHERE workspace = '{workspace}'"
+    return [sorted(map(tuple, client.query(sql + own).result_rows)) for sql in sqls]
+
+
+def _bits(value: float) -> int:
+    bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
+    return bits
+
+
+EVENT_TABLES = ("events", "runs", "tags", "properties", "params", "files", "experiments")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=3)
+
+
+def _history(workspace: str, data: st.DataObject) -> History:
+    """A run that gets so far on its way, with tags and files."""
+    run_id, claim = new_run_id(), uuid.uuid4().hex
+
+    def own() -> dict[str, str]:
+        return {"workspace": workspace, "run_id": run_id, "command_id": uuid.uuid4().hex}
+
+    pairs = st.dictionaries(NAMES, TEXTS, max_size=3)
+    content = RunContent(
+        type="script",
+        experiment="e",
+        description=data.draw(TEXTS),
+        tags=data.draw(pairs),
+        params=data.draw(pairs),
+        properties=data.draw(pairs),
+        spec=ScriptSpec(script="t.py", snapshot_id="0" * 64, arguments=(data.draw(TEXTS.map(_c)),)),
+    )
+    files = (FileEntry("f", "a" * 64, 1), FileEntry("f", "b" * 64, 2), FileEntry("g", "c" * 64, 3))
+    way = [
+        CreateRun(**own(), content=content),
+        SetTags(**own(), tags={"tag": data.draw(TEXTS)}),
+        ClaimRun(**own(), claim_id=claim, worker_id="w"),
+        SetTags(**own(), tags={"tag": "last"}),
+        StartRun(**own(), claim_id=claim),
+        AddFiles(**own(), attempt=1, files=files),
+        ReportExit(**own(), claim_id=claim, exit_code=data.draw(st.integers(-(2**31), 2**31 - 1))),
+        data.draw(
+            st.sampled_from(
+                [
+                    FailRun(**own(), claim_id=claim, error=RunError("E", "m", "d")),
+                    CancelRun(**own(), reason="r"),
+                ]
+            )
+        ),
+    ]
+    return History().apply(*way[: data.draw(st.integers(1, len(way)))])
+
+
+def _c(text: str) -> str:
+    return text.replace("\x00", "")
+
+
+def _read_events(client: Client, workspace: str) -> list[list[tuple[Any, ...]]]:
+    views = [*EVENT_TABLES, "run_statuses"]
+    return [
+        sorted(
+            client.query(
+                f"SELECT * FROM runhistory.{view} WHERE workspace = '{workspace}'"
+            ).result_rows,
+            key=repr,
+        )
+        for view in views
+    ]
+
+
+def _expect_state(client: Client, workspace: str, histories: list[History]) -> None:
+    """What the domain folds from the same events is what the views show."""
+    for history in histories:
+        state: Any = history.state
+        own = f"WHERE workspace = '{workspace}' AND run_uuid = unhex('{state.run_id}')"
+        shown = client.query(f"SELECT status, attempt, version FROM runhistory.runs {own}")
+        assert shown.result_rows == [(state.status, state.attempt, state.version)]
+        for view in ("tags", "properties", "params"):
+            pairs = client.query(f"SELECT name, value FROM runhistory.{view} {own}").result_rows
+            assert dict(pairs) == getattr(state, view)
+            assert len(pairs) == len(getattr(state, view))
+        count = client.query(f"SELECT count() FROM runhistory.events {own}").result_rows
+        assert count == [(state.version,)]
+
+
+def test_a_file_kept_again_in_the_same_event_is_the_later_one(client: Client) -> None:
+    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
+    own = {"workspace": workspace, "run_id": run_id}
+    content = RunContent(type="interactive", experiment="e")
+    entries = (FileEntry("f", "a" * 64, 1), FileEntry("f", "b" * 64, 2))
+    history = History().apply(
+        CreateRun(**own, command_id="1", content=content),
+        StartRun(**own, command_id="2"),
+        AddFiles(**own, command_id="3", attempt=1, files=entries),
+    )
+    insert(client, "events_landing", history.rows)
+    sql = f"SELECT name, sha256 FROM runhistory.files WHERE workspace = '{workspace}'"
+    assert client.query(sql).result_rows == [("f", "b" * 64)]
