@@ -208,7 +208,7 @@ class TestSubmitted:
         assert first.get_snapshot_id() == second.get_snapshot_id()
         assert first.id != second.id
         for run in (first, second):
-            run.cancel()
+            assert run.wait_for_completion()["status"] == "Completed"
 
 
 def test_points_outlive_a_killed_gateway(stack: RunningStack, experiment: Experiment) -> None:
