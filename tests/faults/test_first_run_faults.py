@@ -72,8 +72,17 @@ class LoggingRun:
     def finish(self) -> int:
         """Let the script end; the number of points that it logged."""
         self._stop.touch()
-        self.run.wait_for_completion(raise_on_error=False)
+        self.is_over()
         return self.logged
+
+    def is_over(self) -> dict[str, Any]:
+        """Return when the run has ended, with its details."""
+        deadline = time.monotonic() + 150
+        while (details := self.get(""))["status"] not in ("Completed", "Failed", "Canceled"):
+            assert time.monotonic() < deadline, details
+            time.sleep(0.2)
+        self.run.wait_for_completion(raise_on_error=False)
+        return dict(details)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Read from the gateway, which may just be coming back."""
@@ -139,7 +148,7 @@ def test_every_process_is_killed_and_every_point_is_there_once(
     _wait_until(lambda: len(logging.lines()) >= logged, 60)
     assert logging.lines() == [f"step={step}" for step in range(logged)]
     statuses = [one["status"] for one in details["timeline"]]
-    assert statuses == ["Starting", "Queued", "Preparing", "Running", "Finalizing", "Completed"]
+    assert statuses == ("NotStarted Starting Queued Preparing Running Finalizing Completed".split())
     assert "outputs/steps.txt" in logging.run.get_file_names()
 
 
@@ -154,9 +163,8 @@ def test_a_killed_worker_fails_its_run_and_leaves_nothing_of_it(
 
     own.kill("worker")
     own.wait_ready("worker")
-    logging.run.wait_for_completion(raise_on_error=False)
+    details = logging.is_over()
 
-    details = logging.get("")
     assert details["status"] == "Failed", details
     assert details["error"]["code"] == "WorkerLost"
     assert script.wait_gone(10)
