@@ -161,6 +161,7 @@ class Session:
         Raises:
             QueryFailed
         """
+        self._refuse_several(statement)
         try:
             result = self._handle.query(statement, format, params=dict(parameters))
         except RuntimeError as error:
@@ -179,6 +180,7 @@ class Session:
             QueryFailed: before the first piece or between two.
         """
         handle = self._handle
+        self._refuse_several(statement)
         try:
             stream = handle.send_query(statement, format, params=dict(parameters))
             while True:
@@ -188,6 +190,11 @@ class Session:
                 yield piece.bytes()
         except RuntimeError as error:
             raise QueryFailed(str(error)) from None
+
+    def _refuse_several(self, statement: str) -> None:
+        """chDB runs `SELECT 1; DROP …` whole; a server refuses it, and so does this one."""
+        if self._handle.classify_query(statement)["statement_count"] > 1:
+            raise QueryFailed("Code: 62. DB::Exception: Multi-statements are not allowed.")
 
     def insert(self, statement: str, format: str, pieces: Iterable[bytes]) -> Written:
         """Stream `pieces` into an INSERT (without FORMAT) and commit it at their end.

@@ -164,8 +164,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing for each request; errors are logged where they are answered."""
 
     def _answer(self, readonly: bool) -> None:
-        body = Body(self.rfile, self.headers)
         self._begun = False
+        try:
+            body = Body(self.rfile, self.headers)
+        except BadBody as error:
+            self.close_connection = True  # where the next request begins cannot be told
+            self._fail(400, 0, str(error))
+            return
         try:
             self._check()
             self._run(body, readonly)
@@ -297,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin(status, request, session, {**(extra or {}), "Content-Length": str(len(answer))})
         self.wfile.write(answer)
 
-    def _fail(self, status: int, code: int, message: str, body: Body) -> None:
+    def _fail(self, status: int, code: int, message: str, body: Body | None = None) -> None:
         """Answer with an error; in the middle of an answer by ClickHouse's tagged block."""
         text = message.strip().encode() + b"\n"
         if self._begun:
@@ -309,8 +314,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._chunk(b"\r\n" + block)
                 self.wfile.flush()
             return
-        with contextlib.suppress(BadBody):
-            body.drain()
-        if not body.finished:
-            self.close_connection = True
+        if body is not None:
+            with contextlib.suppress(BadBody, OSError):
+                body.drain()
+            self.close_connection = self.close_connection or not body.finished
         self._send(status, text, extra={"X-ClickHouse-Exception-Code": str(code)})
