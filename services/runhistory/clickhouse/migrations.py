@@ -21,6 +21,7 @@ STORAGE: Final = "projection_1"
 """The database with the tables that the sink fills; a rebuild fills another one."""
 
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
+_STORAGE: Final = re.compile(r"[A-Za-z_]\w*")
 _STATEMENT_END: Final = re.compile(r";[ \t]*\n")
 _COMMENT: Final = re.compile(r"^\s*--.*$", re.MULTILINE)
 
@@ -74,7 +75,10 @@ def migrate(url: str, storage: str = STORAGE, directory: Path | None = None) -> 
     Raises:
         EngineUnavailable: ClickHouse does not answer; some may be applied.
         MigrationRefused: an applied file was edited, or the database is newer than the files.
+        ValueError: `storage` is no name of a database.
     """
+    if not _STORAGE.fullmatch(storage):
+        raise ValueError(f"A storage database is named like {STORAGE}, not {storage!r}.")
     migrations = load_migrations(directory)
     client = open_client(url, database="default")
     with reporting_unavailable():
