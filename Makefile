@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DATA := .runhistory
+PORT ?= 8780
 LEARNING_RATE ?= 0.05
 TESTS ?=
 
@@ -20,9 +21,9 @@ help:  ## show this
 	@echo
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-run: setup  ## start Kafka, ClickHouse and the services, and train the example on them
+run: setup  ## start Kafka, ClickHouse and the services, and train the example on them (PORT=8780)
 	@$(BIN)/runhistory status --data $(DATA) > /dev/null 2>&1 \
-		|| $(BIN)/runhistory up --detach --data $(DATA)
+		|| $(BIN)/runhistory up --detach --data $(DATA) --port $(PORT)
 	@$(BIN)/runhistory submit examples/digits --script train.py --experiment digits --follow \
 		-- --learning-rate $(LEARNING_RATE)
 

@@ -217,9 +217,9 @@ def _follow_start(
         state = files.read_state()
         if state is None or state.supervisor is None or state.supervisor.pid != supervisor.pid:
             state = None  # what an earlier one wrote
-        elif state.message != told:
+        elif state.message != told and state.phase != "failed":
             told = state.message
-            report(told.partition("\n")[0])
+            report(told)
         if ended:
             raise StackError(_why_it_ended(files, state))
         if state is not None and state.phase == "ready":
