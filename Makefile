@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DATA := .runhistory
 PORT ?= 8780
-LEARNING_RATE ?= 0.05
+LEARNING_RATE ?= 0.02
 TESTS ?=
 
 .PHONY: help run stop setup test lint format bench lock schemas wheel

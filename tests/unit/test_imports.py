@@ -53,11 +53,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Each room and the other rooms it may import. The package's own face (`__init__`) is for all."""
 
 SERVICES = {"lifecycle", "sink", "gateway", "worker"}
-LIGHT = {"msgspec", "orjson", "httpx", "pathspec", "rich", "typer", "click"}
+LIGHT = {"msgspec", "orjson", "httpx", "rich", "typer", "click"}
 LIBRARIES: dict[str, set[str]] = {
     "domain": {"msgspec"},
     "events": {"msgspec", "orjson"},
-    "snapshots": {"msgspec", "pathspec"},
+    "snapshots": {"msgspec"},
     "sdk": LIGHT,
     "cli": LIGHT,
 }
