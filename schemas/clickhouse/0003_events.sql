@@ -1,4 +1,7 @@
 -- Events: one message of run.events is one row of the landing table; `data` is its JSON.
+-- Each view parses it once, in a subquery: an alias would be analysed anew wherever it stands,
+-- and that is most of what a small INSERT costs.
+--
 -- An event's `version` (1, 2, 3, … within its run) orders the facts about a run, so the newest
 -- of each is max((version, fact)): in any order of arrival, and however often it arrives.
 
@@ -42,7 +45,6 @@ ENGINE = ReplacingMergeTree(precedence)
 ORDER BY (workspace, run_id, version);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.events_from_landing TO {storage}.events AS
-WITH JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, command_id String, status String, attempt UInt32)') AS event
 SELECT
     event.workspace AS workspace,
     toFixedString(unhex(event.run_id), 16) AS run_id,
@@ -52,14 +54,21 @@ SELECT
     id,
     type,
     source,
-    parseDateTime64BestEffort(time, 6, 'UTC') AS time,
+    decided AS time,
     fromUnixTimestamp64Milli(_t, 'UTC') AS received,
     event.command_id AS command_id,
     event.status AS status,
     event.attempt AS attempt,
     data,
     bitNot(_o) AS precedence
-FROM {storage}.events_landing;
+FROM
+(
+    SELECT
+        * EXCEPT (time, subject),
+        parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, command_id String, status String, attempt UInt32)') AS event
+    FROM {storage}.events_landing
+);
 
 CREATE TABLE IF NOT EXISTS {storage}.runs
 (
@@ -90,11 +99,6 @@ ENGINE = AggregatingMergeTree
 ORDER BY (workspace, run_id);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.runs_from_landing TO {storage}.runs AS
-WITH
-    JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String))') AS event,
-    parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
-    toDateTime64(0, 6, 'UTC') AS never,
-    JSONExtractRaw(data, 'content', 'spec') AS raw_spec
 SELECT
     event.workspace AS workspace,
     toFixedString(unhex(event.run_id), 16) AS run_id,
@@ -105,20 +109,30 @@ SELECT
     event.content.description AS description,
     event.content.created_by AS created_by,
     event.content.parent_run_id AS parent_run_id,
-    JSONExtractString(data, 'content', 'spec', 'compute_target') AS compute_target,
-    JSONExtractString(data, 'content', 'spec', 'snapshot_id') AS snapshot_id,
+    event.content.spec.compute_target AS compute_target,
+    event.content.spec.snapshot_id AS snapshot_id,
     if(raw_spec = 'null', '', raw_spec) AS spec,
     if(event_type = 'run.created.v1', decided, never) AS created,
     (event.version, event.status, event.attempt, decided) AS state,
     -- a claim begins a new attempt: what the attempt before it came to is over
     (if(event_type IN ('run.started.v1', 'run.claimed.v1'), event.version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
-    (if(event_type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1'), event.version, 0), if(event_type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1'), decided, never)) AS ended,
+    (if(is_end, event.version, 0), if(is_end, decided, never)) AS ended,
     (if(event_type = 'run.claimed.v1', event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
     (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), event.version, 0), event.exit_code, event.signal) AS exit,
     (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), event.version, 0), event.error.code, event.error.message, event.error.details) AS error,
     (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel
-FROM (SELECT type AS event_type, time, data FROM {storage}.events_landing)
-WHERE event_type LIKE 'run.%';
+FROM
+(
+    SELECT
+        type AS event_type,
+        type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1') AS is_end,
+        parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+        toDateTime64(0, 6, 'UTC') AS never,
+        JSONExtractRaw(data, 'content', 'spec') AS raw_spec,
+        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String, spec Tuple(compute_target String, snapshot_id String)))') AS event
+    FROM {storage}.events_landing
+    WHERE type LIKE 'run.%'
+);
 
 -- The newest value of each name wins; within one event a name stands once.
 CREATE TABLE IF NOT EXISTS {storage}.tags
@@ -242,17 +256,21 @@ ENGINE = AggregatingMergeTree
 ORDER BY (workspace, experiment_id);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.experiments_from_landing TO {storage}.experiments AS
-WITH
-    JSONExtract(data, 'Tuple(workspace String, run_id String, experiment_id String, name String, description String, content Tuple(experiment String))') AS event,
-    type = 'experiment.created.v1' AS by_name,
-    parseDateTime64BestEffort(time, 6, 'UTC') AS decided
 SELECT
     event.workspace AS workspace,
     toFixedString(unhex(if(by_name, event.run_id, event.experiment_id)), 16) AS experiment_id,
     if(by_name, event.name, event.content.experiment) AS name,
     if(by_name, event.description, '') AS description,
-    if(by_name, JSONExtractKeysAndValues(data, 'tags', 'String'), []) AS tags,
+    if(by_name, pairs, []) AS tags,
     decided AS created,
     decided AS last_activity
-FROM {storage}.events_landing
-WHERE by_name OR (type LIKE 'run.%' AND length(event.experiment_id) = 32);
+FROM
+(
+    SELECT
+        type = 'experiment.created.v1' AS by_name,
+        parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+        JSONExtractKeysAndValues(data, 'tags', 'String') AS pairs,
+        JSONExtract(data, 'Tuple(workspace String, run_id String, experiment_id String, name String, description String, content Tuple(experiment String))') AS event
+    FROM {storage}.events_landing
+    WHERE type = 'experiment.created.v1' OR type LIKE 'run.%'
+);
