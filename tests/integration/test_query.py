@@ -3,6 +3,7 @@
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -223,6 +224,35 @@ def test_latest_hides_earlier_attempts_from_its_own_first_step(
     assert (summary.last, summary.min, summary.max) == (34, 10, 34)
     whole_summary = load_summaries(client, **own, keys=["loss"], attempt="all")[0]
     assert (whole_summary.count, whole_summary.last, whole_summary.last_step) == (9, 19, 9)
+
+
+def test_summaries_are_what_the_curves_say(client: Client, workspace: str) -> None:
+    """The rule of `latest` is kept in two places, in Python and in SQL: they have to agree."""
+    random = Random(7)
+    for _ in range(12):
+        run_id = new_run_id()
+        rows = [
+            metric_row(
+                workspace,
+                run_id,
+                _batch(
+                    key, [random.randint(-5, 5) for _ in range(4)], [1.5, 2.0, 3.0, 4.0], seq=seq
+                ),
+                attempt=attempt,
+            )
+            for seq, key in enumerate(["a", "b"])
+            for attempt in random.sample(range(1, 5), random.randint(1, 4))
+        ]
+        insert(client, "metrics_landing", rows)
+        for attempt in ("latest", "all", 2):
+            own: Any = {"workspace": workspace, "run_id": run_id, "attempt": attempt}
+            curves = {curve.key: curve for curve in load_curves(client, **own)}
+            summaries = {summary.key: summary for summary in load_summaries(client, **own)}
+            assert set(curves) == set(summaries)
+            for key, summary in summaries.items():
+                steps, values = curves[key].steps, curves[key].values
+                assert (summary.count, summary.first_step) == (len(steps), min(steps))
+                assert (summary.last_step, summary.min) == (max(steps), min(map(float, values)))
 
 
 def test_values_that_are_no_numbers_and_the_last_steps(client: Client, workspace: str) -> None:

@@ -3,11 +3,15 @@
 `latest`, the default: an attempt hides earlier attempts of the same key from its own first step on.
 So a run that resumed at step 500 shows the first attempt up to 499 and the second from there, and
 every step shows one attempt.
+
+Curves are read whole and what is hidden is dropped here: most keys have one attempt, and a join
+would cost every reader twice the time. Summaries are made by ClickHouse, which does join.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from math import isfinite, isnan
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
@@ -47,22 +51,11 @@ class SeriesSummary(Struct, frozen=True, kw_only=True):
     max: float | None
 
 
-# An attempt's points count up to the first step of any later attempt of the key (`hidden_from`).
-_SHOWN: Final = """
-    FROM runhistory.points AS point
-    LEFT JOIN (
-        SELECT key, attempt,
-            min(toNullable(first_step)) OVER (PARTITION BY key ORDER BY attempt DESC
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS hidden_from
-        FROM runhistory.series
-        WHERE {latest:Bool} AND workspace = {workspace:String}
-            AND run_uuid = unhex({run_id:String})
-    ) AS later ON later.key = point.key AND later.attempt = point.attempt
-    WHERE point.workspace = {workspace:String} AND point.run_uuid = unhex({run_id:String})
-        AND (empty({keys:Array(String)}) OR point.key IN {keys:Array(String)})
-        AND startsWith(point.key, {prefix:String})
-        AND ({attempt:UInt32} = 0 OR point.attempt = {attempt:UInt32})
-        AND (isNull(later.hidden_from) OR point.step < later.hidden_from)
+_OF_KEYS: Final = """
+    point.workspace = {workspace:String} AND point.run_uuid = unhex({run_id:String})
+    AND (empty({keys:Array(String)}) OR point.key IN {keys:Array(String)})
+    AND startsWith(point.key, {prefix:String})
+    AND ({attempt:UInt32} = 0 OR point.attempt = {attempt:UInt32})
 """
 
 
@@ -82,25 +75,21 @@ def load_curves(
     """
     columns = read_columns(
         client,
-        "SELECT point.key, point.step, point.value, toUnixTimestamp64Micro(point.time), "
-        "point.attempt, point.writer"
-        + _SHOWN
-        + "ORDER BY point.key, point.step, point.attempt, point.writer, point.seq, point.index",
+        "SELECT key, step, value, toUnixTimestamp64Micro(time), attempt, writer "
+        f"FROM runhistory.points AS point WHERE {_OF_KEYS}"
+        "ORDER BY key, step, attempt, writer, seq, index",  # noqa: S608 - this module's words
         **_parameters(workspace, run_id, keys, prefix, attempt),
     )
     if not columns:
         return []
-    found, steps, values, times, attempts, writers = columns
+    found, *data = columns
+    curves = [
+        _shown(key, [column[begin:end] for column in data], attempt == "latest")
+        for key, begin, end in _stretches(found)
+    ]
     return [
-        Series(
-            key=found[begin],
-            steps=steps[begin:end],
-            values=_sayable(values[begin:end]),
-            times=times[begin:end],
-            attempts=attempts[begin:end],
-            writers=writers[begin:end],
-        )
-        for begin, end in _stretches(found)
+        Series(key, steps, _sayable(values), times, attempts, writers)
+        for key, (steps, values, times, attempts, writers) in curves
     ]
 
 
@@ -120,12 +109,26 @@ def load_summaries(
     """
     found = read(
         client,
-        "SELECT point.key AS name, count(), min(point.step), max(point.step), "
-        "argMax(point.value, (point.step, point.time, point.seq, point.index, "
-        "reinterpretAsUInt64(point.value))), "
-        "minOrNullIf(point.value, isFinite(point.value)), "
-        "maxOrNullIf(point.value, isFinite(point.value))" + _SHOWN + "GROUP BY name ORDER BY name",
+        f"""
+        SELECT point.key AS name, count(), min(point.step), max(point.step),
+            argMax(point.value, (point.step, point.time, point.seq, point.index,
+                reinterpretAsUInt64(point.value))),
+            minOrNullIf(point.value, isFinite(point.value)),
+            maxOrNullIf(point.value, isFinite(point.value))
+        FROM runhistory.points AS point
+        LEFT JOIN (
+            SELECT key, attempt,
+                min(toNullable(first_step)) OVER (PARTITION BY key ORDER BY attempt DESC
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS hidden_from
+            FROM runhistory.series
+            WHERE {{latest:Bool}} AND workspace = {{workspace:String}}
+                AND run_uuid = unhex({{run_id:String}})
+        ) AS later ON later.key = point.key AND later.attempt = point.attempt
+        WHERE {_OF_KEYS} AND (isNull(later.hidden_from) OR point.step < later.hidden_from)
+        GROUP BY name ORDER BY name
+        """,  # noqa: S608 - this module's words
         **_parameters(workspace, run_id, keys, prefix, attempt),
+        latest=attempt == "latest",
     )
     return [
         SeriesSummary(
@@ -149,18 +152,33 @@ def _parameters(
         "run_id": run_id,
         "keys": list(keys),
         "prefix": prefix,
-        "latest": attempt == "latest",
         "attempt": attempt if isinstance(attempt, int) else 0,
     }
 
 
-def _stretches(keys: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """(begin, end) of each stretch of equal keys."""
+def _stretches(keys: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """(key, begin, end) of each stretch of equal keys."""
     begin = 0
     for end in range(1, len(keys) + 1):
         if end == len(keys) or keys[end] != keys[begin]:
-            yield begin, end
+            yield keys[begin], begin, end
             begin = end
+
+
+def _shown(
+    key: str, columns: list[Sequence[Any]], latest: bool
+) -> tuple[str, Sequence[Sequence[Any]]]:
+    """One key's points (in step order), without what later attempts hide."""
+    steps, attempts = columns[0], columns[3]
+    if not latest or len(numbers := sorted(set(attempts), reverse=True)) < 2:
+        return key, columns
+    hidden_from: dict[int, int] = {}
+    first = 2**63  # behind every step
+    for number in numbers:
+        hidden_from[number] = first
+        first = min(first, steps[attempts.index(number)])
+    kept = [step < hidden_from[attempt] for step, attempt in zip(steps, attempts, strict=True)]
+    return key, [list(compress(column, kept)) for column in columns]
 
 
 def _sayable(values: Sequence[float]) -> Sequence[Value]:

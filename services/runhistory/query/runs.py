@@ -101,6 +101,18 @@ _DETAILS: Final = (
 )
 
 
+_BEHIND_CURSOR: Final = (
+    "(toUnixTimestamp64Micro(created), run_uuid) "
+    "< ({created:Int64}, toFixedString(unhex({run_id:String}), 16))"
+)
+_WITH_TAGS: Final = """run_uuid IN (
+    SELECT run_uuid FROM runhistory.tags
+    WHERE workspace = {workspace:String} AND (name, value) IN (
+        SELECT arrayJoin(arrayZip({tag_names:Array(String)}, {tag_values:Array(String)})))
+    GROUP BY run_uuid HAVING count() = length({tag_names:Array(String)}))
+"""
+
+
 def list_runs(
     client: Client,
     *,
@@ -121,35 +133,36 @@ def list_runs(
         EngineUnavailable
     """
     limit = max(1, min(limit, MAX_PAGE))
+    tags = tags or {}
     created, run_id = _parse_cursor(cursor) if cursor else (0, "")
+    asked = {
+        "experiment = {experiment:String}": experiment is not None,
+        "has({statuses:Array(String)}, status)": bool(statuses),
+        "type = {type:String}": type is not None,
+        _BEHIND_CURSOR: cursor is not None,
+        _WITH_TAGS: bool(tags),
+    }
+    conditions = [condition for condition, is_asked in asked.items() if is_asked]
+    # First which runs, by as few columns as that takes; then all about those few.
     found = read(
         client,
         f"""
         SELECT {_SUMMARY} FROM runhistory.runs
-        WHERE workspace = {{workspace:String}}
-            AND ({{experiment:String}} = '' OR experiment = {{experiment:String}})
-            AND (empty({{statuses:Array(String)}}) OR has({{statuses:Array(String)}}, status))
-            AND ({{type:String}} = '' OR type = {{type:String}})
-            AND ({{run_id:String}} = '' OR
-                (toUnixTimestamp64Micro(created), run_uuid)
-                    < ({{created:Int64}}, toFixedString(unhex({{run_id:String}}), 16)))
-            AND (empty({{tag_names:Array(String)}}) OR run_uuid IN (
-                SELECT run_uuid FROM runhistory.tags
-                WHERE workspace = {{workspace:String}} AND (name, value) IN (
-                    SELECT arrayJoin(arrayZip({{tag_names:Array(String)}},
-                        {{tag_values:Array(String)}})) AS pair)
-                GROUP BY run_uuid HAVING count() = length({{tag_names:Array(String)}})))
+        WHERE workspace = {{workspace:String}} AND run_uuid IN (
+            SELECT run_uuid FROM runhistory.runs
+            WHERE {" AND ".join(["workspace = {workspace:String}", *conditions])}
+            ORDER BY created DESC, run_uuid DESC LIMIT {{limit:UInt32}}
+        )
         ORDER BY created DESC, run_uuid DESC
-        LIMIT {{limit:UInt32}}
-        """,  # noqa: S608 - column names of this module
+        """,  # noqa: S608 - this module's words
         workspace=workspace,
         experiment=experiment or "",
         statuses=[str(status) for status in statuses],
         type=type or "",
         created=created,
         run_id=run_id,
-        tag_names=list(tags or {}),
-        tag_values=list((tags or {}).values()),
+        tag_names=list(tags),
+        tag_values=list(tags.values()),
         limit=limit + 1,
     )
     page = found[:limit]
