@@ -75,9 +75,11 @@ def load_curves(
     """
     columns = read_columns(
         client,
-        "SELECT key, step, value, toUnixTimestamp64Micro(time), attempt, writer "
-        f"FROM runhistory.points AS point WHERE {_OF_KEYS}"
-        "ORDER BY key, step, attempt, writer, seq, index",  # noqa: S608 - this module's words
+        f"""
+        SELECT key, step, value, toUnixTimestamp64Micro(time), attempt, writer
+        FROM runhistory.points AS point WHERE {_OF_KEYS}
+        ORDER BY key, step, attempt, writer, seq, index
+        """,  # noqa: S608 - this module's words
         **_parameters(workspace, run_id, keys, prefix, attempt),
     )
     if not columns:
