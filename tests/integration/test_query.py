@@ -205,7 +205,7 @@ def test_latest_hides_earlier_attempts_from_its_own_first_step(
     late = _batch("loss", [9], [19], seq=1)
     insert(client, "metrics_landing", [metric_row(workspace, run_id, late, attempt=1)])
 
-    own = {"workspace": workspace, "run_id": run_id}
+    own: Any = {"workspace": workspace, "run_id": run_id}
     loss, other = load_curves(client, **own)
     assert (loss.key, other.key) == ("loss", "only/first")
     assert list(loss.steps) == [0, 1, 2, 3, 4]
@@ -291,7 +291,7 @@ def test_log_lines_in_order_of_arrival_page_by_page(client: Client, workspace: s
     insert(client, "logs_landing", [first, second])  # seq 1 arrived before seq 0
     insert(client, "logs_landing", [first])
 
-    own = {"workspace": workspace, "run_id": run_id}
+    own: Any = {"workspace": workspace, "run_id": run_id}
     page = load_log_page(client, **own, limit=3)
     assert [line.line for line in page.lines] == ["c", "d ü\t\\", "a"]
     assert [line.stream for line in page.lines] == ["stderr", "stdout", "stdout"]
@@ -322,7 +322,7 @@ def test_files_of_the_newest_attempt(client: Client, workspace: str) -> None:
     )
     insert(client, "events_landing", history.rows)
 
-    own = {"workspace": workspace, "run_id": run_id}
+    own: Any = {"workspace": workspace, "run_id": run_id}
     kept = list_files(client, **own)
     assert [(file.name, file.sha256) for file in kept] == [
         ("logs/ü x", "c" * 64),

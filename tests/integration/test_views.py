@@ -287,7 +287,7 @@ def _history(workspace: str, data: st.DataObject) -> History:
     """A run that gets so far on its way, with tags and files."""
     run_id, claim = new_run_id(), uuid.uuid4().hex
 
-    def own() -> dict[str, str]:
+    def own() -> dict[str, Any]:
         return {"workspace": workspace, "run_id": run_id, "command_id": uuid.uuid4().hex}
 
     pairs = st.dictionaries(NAMES, TEXTS, max_size=3)
