@@ -90,6 +90,17 @@ async def test_one_command_sent_by_two_at_once_is_applied_once(client: CommandCl
     assert (first.version, second.version) == (1, 1)
 
 
+async def test_one_command_id_used_for_two_runs_brings_each_its_own_reply(
+    client: CommandClient,
+) -> None:
+    head = {"command_id": "create-1", "content": RunContent(type="interactive", experiment="e")}
+    ours = CreateRun(workspace="ours", run_id=new_run_id(), **head)
+    theirs = CreateRun(workspace="theirs", run_id=new_run_id(), **head)
+    first, second = await asyncio.gather(client.send(ours), client.send(theirs))
+    assert (first.workspace, first.run_id) == ("ours", ours.run_id)
+    assert (second.workspace, second.run_id) == ("theirs", theirs.run_id)
+
+
 async def test_with_the_lifecycle_gone_it_times_out_and_the_retry_gets_the_reply(
     client: CommandClient, lifecycle: ServiceProcess
 ) -> None:

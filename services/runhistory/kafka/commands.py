@@ -23,6 +23,9 @@ from runhistory.kafka.topics import partitions_of
 COMMANDS_TOPIC: Final = "run.commands"
 REPLIES_TOPIC: Final = "run.replies"
 
+_Asked = tuple[str, str, str]
+"""Workspace, run and command id: clients choose the latter, so it is unique within its run only."""
+
 log: Any = structlog.get_logger(__name__)
 
 
@@ -41,7 +44,7 @@ class CommandClient:
         self._bootstrap, self._source = bootstrap, source
         self._producer: AIOKafkaProducer | None = None
         self._producer_lock = asyncio.Lock()
-        self._waiting: dict[str, list[asyncio.Future[Reply]]] = {}
+        self._waiting: dict[_Asked, list[asyncio.Future[Reply]]] = {}
         self._positions: dict[TopicPartition, int] = {}
         self._follower: asyncio.Task[None] | None = None
         self._following = asyncio.Event()
@@ -77,7 +80,8 @@ class CommandClient:
             ReplyTimeout: the outcome is unknown after `timeout` seconds.
         """
         waiter: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        waiters = self._waiting.setdefault(command.command_id, [])
+        asked = (command.workspace, command.run_id, command.command_id)
+        waiters = self._waiting.setdefault(asked, [])
         waiters.append(waiter)
         try:
             async with asyncio.timeout(timeout):
@@ -92,7 +96,7 @@ class CommandClient:
         finally:
             waiters.remove(waiter)
             if not waiters:
-                self._waiting.pop(command.command_id, None)
+                self._waiting.pop(asked, None)
 
     async def _append(self, command: Command) -> None:
         record = encode_command(command, self._source)
@@ -161,6 +165,7 @@ class CommandClient:
             return
         for callback in self.on_reply:
             callback(reply)
-        for waiter in self._waiting.get(reply.command_id, ()):
+        asked = (reply.workspace, reply.run_id, reply.command_id)
+        for waiter in self._waiting.get(asked, ()):
             if not waiter.done():
                 waiter.set_result(reply)
