@@ -100,14 +100,18 @@ async def open_consumer(
 async def close(client: Any) -> None:
     """Let a producer or consumer send what is under way and say goodbye; raises nothing.
 
-    It has CLOSE_SECONDS for that.
-
-    With the broker away, aiokafka's `stop` may wait for ever, raise, or end as cancelled; so it
-    has a task of its own.
+    It has CLOSE_SECONDS for that. With the broker away, aiokafka's `stop` may wait for ever,
+    raise, or end as cancelled, so it has a task of its own; and what it then leaves behind would
+    send late what was given up long ago, so that is ended too.
     """
     stopping = asyncio.ensure_future(client.stop())
     await asyncio.wait({stopping}, timeout=CLOSE_SECONDS)
-    if not stopping.done():
-        stopping.cancel()
-    if not stopping.done() or stopping.cancelled() or stopping.exception():
-        log.warning("closed_without_goodbye", client=type(client).__name__)
+    if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
+        return
+    stopping.cancel()
+    log.warning("closed_without_goodbye", client=type(client).__name__)
+    sender = getattr(getattr(client, "_sender", None), "sender_task", None)
+    if sender is not None:
+        sender.cancel()
+    connections = client.client if isinstance(client, AIOKafkaProducer) else client._client
+    await asyncio.wait({asyncio.ensure_future(connections.close())}, timeout=1)
