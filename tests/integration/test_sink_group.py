@@ -202,3 +202,25 @@ async def _read_one(bootstrap: str, partition: TopicPartition, offset: str) -> A
             return await consumer.getone()
     finally:
         await consumer.stop()
+
+
+async def test_what_no_reader_is_given_is_passed_all_the_same(broker: Broker) -> None:
+    """Behind the last record: its transaction's marker, and a transaction that was aborted."""
+    mark, group_id, store = uuid.uuid4().hex, uuid.uuid4().hex, FakeStore()
+    producer = await open_producer(broker.bootstrap, client_id="test", transactional_id=mark)
+    async with producer.transaction():
+        record = metrics(0, key=mark)
+        sent = await producer.send("run.metrics", record, key=b"a", headers=TYPE)
+    partition = TopicPartition("run.metrics", (await sent).partition)
+    with contextlib.suppress(ZeroDivisionError):
+        async with producer.transaction():
+            await producer.send_and_wait("run.metrics", record, key=b"a", headers=TYPE)
+            raise ZeroDivisionError
+    await producer.stop()
+    async with a_sink(broker.bootstrap, group_id, store), asyncio.timeout(30):
+        probe = await open_consumer(broker.bootstrap, client_id="probe", group_id=group_id)
+        end = (await probe.end_offsets([partition]))[partition]
+        while await probe.committed(partition) != end:
+            await asyncio.sleep(0.1)
+        await probe.stop()
+    assert len(stored(store, mark)) == 1

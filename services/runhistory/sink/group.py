@@ -12,6 +12,7 @@ repeated: the process dies and its successor begins at the last commit.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,6 +59,7 @@ class Group(ConsumerRebalanceListener):
         self._consumer = consumer
         self._committing = asyncio.Lock()
         self._held: list[Message] = []
+        self._committed: dict[TopicPartition, int] = {}
 
     async def join(self) -> None:
         """Subscribe to every topic that the sink reads."""
@@ -110,6 +112,26 @@ class Group(ConsumerRebalanceListener):
                 await self._consumer.commit(dict(offsets))
             except (CommitFailedError, IllegalStateError) as error:
                 raise Superseded from error
+            self._committed.update(offsets)
+
+    async def commit_positions(self) -> None:
+        """Commit where reading stands; to be called when a poll found nothing and all is stored.
+
+        Behind the last record there may lie a transaction's marker, or records of one that was
+        aborted, which no reader is given. Whoever waits for the sink to pass what lies there
+        would wait for ever if only records moved the offset.
+
+        Raises:
+            aiokafka.errors.KafkaError: the broker refuses.
+        """
+        epoch, moved = self.epoch, {}
+        for partition in self._consumer.assignment():
+            position = await self._consumer.position(partition)
+            if position > self._committed.get(partition, -1):
+                moved[partition] = position
+        if moved and not self._held:
+            with contextlib.suppress(Superseded):
+                await self.commit(epoch, moved)
 
     async def ahead(self) -> dict[TopicPartition, int]:
         """How many records lie ahead of the position in each of our partitions.
@@ -138,6 +160,7 @@ class Group(ConsumerRebalanceListener):
         """The epoch ends; the next assignment waits for a commit that is under way."""
         self.epoch += 1
         self._held.clear()
+        self._committed.clear()
         async with self._committing:
             log.info("partitions_revoked", epoch=self.epoch, partitions=_names(revoked))
 

@@ -68,6 +68,8 @@ class Sink:
             self._batch = await self._cycle.poll()
             if self._batch:
                 await self._land(self._batch)
+            else:
+                await self._group.commit_positions()
             self._batch = None
 
     async def watch(self) -> None:
