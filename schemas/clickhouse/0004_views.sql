@@ -108,6 +108,13 @@ SELECT
     storage.run_id AS run_uuid
 FROM {storage}.events AS storage FINAL;
 
+-- How far run.events has been read. max feels no repetition, so it needs no FINAL, which would
+-- have to read the whole table in order.
+CREATE OR REPLACE VIEW runhistory.event_offsets AS
+SELECT partition, max(offset) + 1 AS next_offset
+FROM {storage}.events
+GROUP BY partition;
+
 CREATE OR REPLACE VIEW runhistory.runs AS
 SELECT
     workspace,

@@ -175,3 +175,37 @@ async def test_a_lifecycle_started_anew_still_guards_runs_that_are_over(
             params = await client.send(AddParams(params={"lr": "0.1"}, **_head(run_id)))
             assert params.outcome == "accepted"
     await client.stop()
+
+
+BROKEN = (
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nX-ClickHouse-Exception-Code: 81\r\n\r\nno!"
+)
+
+
+@pytest.mark.parametrize("answer", [b"", BROKEN], ids=["silent", "broken"])
+async def test_a_clickhouse_that_hangs_or_is_broken_does_not_stop_the_lifecycle(
+    broker: Broker, answer: bytes, tmp_path: Path
+) -> None:
+    """It reads the log instead, whether ClickHouse says nothing or says that it is broken."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            writer.write(answer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = CommandClient(broker.bootstrap, "memory")
+    await client.start()
+    with ServiceProcess(
+        "lifecycle",
+        tmp_path / "lifecycle.log",
+        RUNHISTORY_KAFKA=broker.bootstrap,
+        RUNHISTORY_CLICKHOUSE=f"http://127.0.0.1:{port}",
+        RUNHISTORY_INSTANCE="memory",
+    ) as lifecycle:
+        await asyncio.to_thread(lifecycle.wait_ready)
+        content = RunContent(type="interactive", experiment="memory")
+        reply = await client.send(CreateRun(content=content, **_head(new_run_id())))
+        assert reply.outcome == "accepted"
+    server.close()
+    await client.stop()

@@ -19,9 +19,16 @@ class EngineUnavailable(Exception):
     """ClickHouse does not answer, or has no room just now. Try the same again later."""
 
 
-def open_client(url: str, database: str = "runhistory", **settings: Any) -> Client:
+def open_client(
+    url: str,
+    database: str = "runhistory",
+    *,
+    answer_seconds: int = ANSWER_SECONDS,
+    **settings: Any,
+) -> Client:
     """A client for `url` (`http[s]://[user[:password]@]host[:port]`), for one thread.
 
+    An answer that takes longer than `answer_seconds` counts as ClickHouse being away.
     It keeps no session, so any number of clients work side by side, and it never lets the
     server answer for rows that are not stored yet (async_insert).
 
@@ -41,7 +48,7 @@ def open_client(url: str, database: str = "runhistory", **settings: Any) -> Clie
             password=parts.password or "",
             database=database,
             connect_timeout=CONNECT_SECONDS,
-            send_receive_timeout=ANSWER_SECONDS,
+            send_receive_timeout=answer_seconds,
             autogenerate_session_id=False,
             settings={"async_insert": 0, **settings},
         )

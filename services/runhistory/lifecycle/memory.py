@@ -10,12 +10,14 @@ ClickHouse spares it time and memory.
 """
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from runhistory.clickhouse.client import EngineUnavailable, open_client
 from runhistory.domain.events import Event
@@ -28,8 +30,16 @@ from runhistory.query.replay import StoredEvent, load_events, load_open_runs
 EVENTS_TOPIC: Final = "run.events"
 MAX_STATES: Final = 20_000
 """Above this, runs that are over and already in the projection are let go."""
+TRIM_SECONDS: Final = 10
+"""No more often than this."""
+ASK_SECONDS: Final = 5
+"""So long ClickHouse may take to answer; commands wait meanwhile."""
 
 log: Any = structlog.get_logger(__name__)
+
+
+class ProjectionUnusable(Exception):
+    """ClickHouse cannot say what is needed, now: the log itself has to be read."""
 
 
 class CannotReplay(Exception):
@@ -47,6 +57,7 @@ class PartitionMemory:
         self.complete = False
         self._loaded = False
         self._let_go_before = 0
+        self._trim_at = 0.0
 
     async def catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Read on to the end of the partition; the first time, start from the projection.
@@ -77,11 +88,11 @@ class PartitionMemory:
         if self.complete or not missing:
             return
         try:
-            covered, stored = await asyncio.to_thread(self._stored_events, missing)
+            covered, stored = await self._ask(load_events, missing)
             if covered < self._let_go_before:
-                raise EngineUnavailable("the projection is behind what was let go")
+                raise ProjectionUnusable("the projection is behind what was let go")
             self._fold_stored(stored)
-        except (EngineUnavailable, OutOfOrder, MalformedRecord) as error:
+        except ProjectionUnusable as error:
             log.warning("look_up_failed", partition=self._partition, error=str(error))
             await self._read_all(consumer)
 
@@ -93,11 +104,12 @@ class PartitionMemory:
 
     async def trim(self) -> None:
         """Let runs go that are over and in the projection, when there are too many."""
-        if len(self.states) <= MAX_STATES:
+        if len(self.states) <= MAX_STATES or time.monotonic() < self._trim_at:
             return
+        self._trim_at = time.monotonic() + TRIM_SECONDS
         try:
-            covered, _ = await asyncio.to_thread(self._stored_events, [])
-        except EngineUnavailable:
+            covered, _ = await self._ask(load_events, [])
+        except ProjectionUnusable:
             return
         over = [
             run_id
@@ -111,9 +123,9 @@ class PartitionMemory:
 
     async def _load_open_runs(self) -> None:
         try:
-            self.next_offset, stored = await asyncio.to_thread(self._open_runs)
+            self.next_offset, stored = await self._ask(load_open_runs)
             self._fold_stored(stored)
-        except (EngineUnavailable, OutOfOrder, MalformedRecord) as error:
+        except ProjectionUnusable as error:
             log.warning("projection_unavailable", partition=self._partition, error=str(error))
             self._forget()
         self._let_go_before = self.next_offset
@@ -140,6 +152,7 @@ class PartitionMemory:
                 event = decode_event(record.headers, record.value or b"")
             except MalformedRecord as error:
                 raise CannotReplay(f"{EVENTS_TOPIC}/{record.offset}: {error}") from error
+            self.next_offset = max(self.next_offset, record.offset + 1)
             if event.run_id not in self.states and event.version > 1:
                 later[event.run_id].append((event, record.offset))
             else:
@@ -148,10 +161,15 @@ class PartitionMemory:
             await self._fold_later(later)
 
     async def _fold_later(self, later: dict[str, list[tuple[Event, int]]]) -> None:
+        """Fold events of runs whose earlier ones have to be looked up.
+
+        Raises:
+            OutOfOrder: they cannot be, or do not fit.
+        """
         try:
-            _, stored = await asyncio.to_thread(self._stored_events, list(later))
+            _, stored = await self._ask(load_events, list(later))
             self._fold_stored(stored)
-        except (EngineUnavailable, MalformedRecord) as error:
+        except ProjectionUnusable as error:
             raise OutOfOrder(f"histories cannot be looked up: {error}") from error
         for run_id, history in later.items():
             state = self.states.get(run_id)
@@ -163,30 +181,44 @@ class PartitionMemory:
     def _fold(self, event: Event, offset: int) -> None:
         self.states[event.run_id] = evolve(self.states.get(event.run_id), event)
         self.last_offsets[event.run_id] = offset
-        self.next_offset = max(self.next_offset, offset + 1)
 
     def _fold_stored(self, stored: Iterable[StoredEvent]) -> None:
-        """Fold whole histories; nothing is taken over when one of them has a hole."""
-        histories: dict[str, list[tuple[Event, int]]] = defaultdict(list)
-        for row in stored:
-            event = decode_event_data(row.type, row.data)
-            histories[event.run_id].append((event, row.offset))
+        """Fold whole histories; nothing is taken over when one of them has a hole.
+
+        Raises:
+            ProjectionUnusable: one has.
+        """
         found: dict[str, State] = {}
-        for run_id, history in histories.items():
-            state: State | None = None
-            for event, _ in history:
-                state = evolve(state, event)
-            if state is not None:
-                found[run_id] = state
+        last_offsets: dict[str, int] = {}
+        try:
+            for row in stored:
+                event = decode_event_data(row.type, row.data)
+                found[event.run_id] = evolve(found.get(event.run_id), event)
+                last_offsets[event.run_id] = row.offset
+        except (OutOfOrder, MalformedRecord) as error:
+            raise ProjectionUnusable(str(error)) from error
         self.states.update(found)
-        self.last_offsets.update({run_id: rows[-1][1] for run_id, rows in histories.items()})
+        self.last_offsets.update(last_offsets)
 
     def _forget(self) -> None:
         self.states, self.last_offsets, self.next_offset = {}, {}, 0
         self._let_go_before = 0
 
-    def _open_runs(self) -> tuple[int, list[StoredEvent]]:
-        return load_open_runs(open_client(self._clickhouse), self._partition)
+    async def _ask(
+        self, load: Callable[..., tuple[int, list[StoredEvent]]], *arguments: Any
+    ) -> tuple[int, list[StoredEvent]]:
+        """What the projection says, soon: commands wait for it, and the log says the same.
 
-    def _stored_events(self, run_ids: list[str]) -> tuple[int, list[StoredEvent]]:
-        return load_events(open_client(self._clickhouse), self._partition, run_ids)
+        Raises:
+            ProjectionUnusable: it is away, broken, or too slow.
+        """
+
+        def ask() -> tuple[int, list[StoredEvent]]:
+            client = open_client(self._clickhouse, answer_seconds=ASK_SECONDS)
+            return load(client, self._partition, *arguments)
+
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await asyncio.to_thread(ask)
+        except (EngineUnavailable, ClickHouseError, TimeoutError) as error:
+            raise ProjectionUnusable(repr(error)) from error

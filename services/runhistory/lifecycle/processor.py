@@ -130,7 +130,11 @@ class Processor:
         self, outcomes: Sequence[Planned], last_offsets: dict[str, int]
     ) -> None:
         sent = [
-            await self._send(REPLIES_TOPIC, encode_reply(self._marked(outcome.reply, last_offsets)))
+            await self._send(
+                REPLIES_TOPIC,
+                encode_reply(self._marked(outcome.reply, last_offsets)),
+                self.partition,
+            )
             for outcome in outcomes
         ]
         for result in sent:
@@ -142,9 +146,7 @@ class Processor:
             return reply
         return replace(reply, watermark=str(Watermark(EVENTS_TOPIC, self.partition, offset)))
 
-    async def _send(
-        self, topic: str, record: Record, partition: int | None = None
-    ) -> "asyncio.Future[Any]":
+    async def _send(self, topic: str, record: Record, partition: int) -> "asyncio.Future[Any]":
         result: asyncio.Future[Any] = await self._producer.send(
             topic, record.value, key=record.key, headers=record.headers, partition=partition
         )

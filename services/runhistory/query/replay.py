@@ -80,11 +80,11 @@ def next_offset(client: Client, partition: int) -> int:
     """
     with reporting_unavailable():
         found = client.query(
-            "SELECT if(count() = 0, 0, max(offset) + 1) FROM runhistory.events "
+            "SELECT next_offset FROM runhistory.event_offsets "
             "WHERE partition = {partition:UInt32}",
             parameters={"partition": partition},
         )
-    return int(found.result_rows[0][0])
+    return int(found.result_rows[0][0]) if found.result_rows else 0
 
 
 def _read(client: Client, sql: str, **parameters: Any) -> list[StoredEvent]:
