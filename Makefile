@@ -13,6 +13,7 @@ DATA := .runhistory
 PORT ?= 8780
 LEARNING_RATE ?= 0.02
 TESTS ?=
+JOBS ?= 3
 
 .PHONY: help run stop setup test lint format bench lock schemas wheel
 
@@ -33,8 +34,8 @@ stop:  ## stop what `make run` started; its data stay in .runhistory/
 
 setup: $(INSTALLED)  ## install everything, as locked, into .venv/
 
-test: setup  ## run all tests (TESTS=tests/unit for some of them)
-	@$(BIN)/python -m pytest $(TESTS)
+test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 lint: setup  ## ruff, mypy and the import rule
 	$(BIN)/ruff check

@@ -1,4 +1,7 @@
-"""What tests share: a real broker, a real engine and a whole stack, each started once.
+"""What tests share: a real broker and a real engine for each file, a whole stack for all.
+
+A file has a broker and an engine of its own, because services of ours meet in them: another
+file's lifecycle or sink would be a member of the same consumer group.
 
 All of them listen on free ports of 127.0.0.1, keep their data in a temporary folder, and are
 ended for certain when the session ends. Where RUNHISTORY_REQUIRE_INFRASTRUCTURE is set (CI), a
@@ -17,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +45,9 @@ class Engine:
     url: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker for the whole session. Use fresh run ids and workspaces."""
+    """A broker for one file of tests. Use fresh run ids and workspaces."""
     from aiokafka.errors import KafkaError
 
     from runhistory.kafka.topics import ensure_topics
@@ -66,9 +70,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         yield Broker(kafka.bootstrap)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A migrated engine for the whole session. Use fresh run ids and workspaces."""
+    """A migrated engine for one file of tests. Use fresh run ids and workspaces."""
     from runhistory.clickhouse.migrations import migrate
 
     directory, port = tmp_path_factory.mktemp("engine"), free_base_port() + 12
@@ -127,11 +131,13 @@ def _wait_until(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], 
 # In the environment of this process, and so of all that is started from it.
 _MARK, _MARK_VALUE = "_RUNHISTORY_TESTS", uuid.uuid4().hex
 _REQUIRED = pytest.StashKey[bool]()
+_LEFT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Mark what is started from here, and see whether infrastructure is required."""
     os.environ[_MARK] = _MARK_VALUE
+    config.stash[_LEFT] = []
     config.stash[_REQUIRED] = bool(os.environ.get("RUNHISTORY_REQUIRE_INFRASTRUCTURE"))
 
 
@@ -139,14 +145,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Tests that leave a process running have failed, whatever they found."""
     yield
-    left = list(processes_with(_MARK, _MARK_VALUE))
-    for identity in left:
+    left = session.config.stash[_LEFT]
+    for identity in processes_with(_MARK, _MARK_VALUE):
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{identity.pid}/cmdline").read_bytes().replace(b"\0", b" ")
-            print(f"\nleft running by the tests, and killed: {identity.pid} {line.decode()}")
+            left.append(f"{identity.pid} {line.decode()}")
         identity.signal(signal.SIGKILL)
-    if left:
+    if hasattr(session.config, "workeroutput"):  # one of several: the first process judges
+        session.config.workeroutput["left"] = left
+    elif left:
+        print("\nleft running by the tests, and killed:", *left, sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Gather what the tests of another process left running."""
+    node.config.stash[_LEFT].extend(getattr(node, "workeroutput", {}).get("left", ()))
 
 
 @pytest.hookimpl(wrapper=True)

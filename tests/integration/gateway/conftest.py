@@ -1,4 +1,4 @@
-"""A gateway, a lifecycle and a sink on the session's broker and engine."""
+"""A gateway, a lifecycle and a sink on a broker and engine of the file's own."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.support.gateway_world import GatewayClient
 from tests.support.service_process import ServiceProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway_environment(
     broker: Any, engine: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
@@ -22,7 +22,7 @@ def gateway_environment(
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def gateway(
     gateway_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
