@@ -80,8 +80,7 @@ def next_offset(client: Client, partition: int) -> int:
     """
     with reporting_unavailable():
         found = client.query(
-            "SELECT next_offset FROM runhistory.event_offsets "
-            "WHERE partition = {partition:UInt32}",
+            "SELECT next_offset FROM runhistory.event_offsets WHERE partition = {partition:UInt32}",
             parameters={"partition": partition},
         )
     return int(found.result_rows[0][0]) if found.result_rows else 0
