@@ -120,7 +120,11 @@ class Watermarks:
         except BaseException:
             await self._close()
             raise
-        self._committed = {place: committed.offset for place, committed in found.items()}
+        if not found:
+            # What a broker answers that is not the group's coordinator any more: the library
+            # drops the error. Offsets known are never taken back, so nothing is lost by asking.
+            self._coordinator = None
+        self._committed |= {place: committed.offset for place, committed in found.items()}
 
     async def _open(self) -> AIOKafkaAdminClient:
         if self._admin is None:
