@@ -76,6 +76,6 @@ def _parse(cursor: str | None) -> tuple[int, int]:
     if cursor is None:
         return -1, -1
     found = _CURSOR.fullmatch(cursor)
-    if not found:
+    if not found or int(found[1]) >= 2**63:
         raise InvalidCursor(f"{cursor!r} is no cursor. Use the cursor that a page of lines gave.")
-    return int(found.group(1)), int(found.group(2))
+    return int(found[1]), int(found[2])

@@ -134,7 +134,7 @@ def list_runs(
     """
     limit = max(1, min(limit, MAX_PAGE))
     tags = tags or {}
-    created, run_id = _parse_cursor(cursor) if cursor else (0, "")
+    created, run_id = _parse_cursor(cursor) if cursor is not None else (0, "")
     asked = {
         "experiment = {experiment:String}": experiment is not None,
         "has({statuses:Array(String)}, status)": bool(statuses),
@@ -324,8 +324,8 @@ def _cursor(created: datetime, run_id: str) -> str:
 def _parse_cursor(cursor: str) -> tuple[int, str]:
     try:
         created, run_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        if not (_HEX.fullmatch(run_id) and len(run_id) == 32):
-            raise ValueError(run_id)
+        if not (_HEX.fullmatch(run_id) and len(run_id) == 32 and -(2**63) <= int(created) < 2**63):
+            raise ValueError(cursor)
         return int(created), run_id
     except (ValueError, binascii.Error) as error:
         raise InvalidCursor(f"{cursor!r} is no cursor. Use a page's next_cursor.") from error

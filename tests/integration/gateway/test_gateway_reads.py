@@ -1,5 +1,7 @@
 """Reads over HTTP: what was written is seen by whoever carries its watermark."""
 
+import base64
+
 import httpx
 import pytest
 
@@ -104,12 +106,18 @@ async def test_a_run_that_is_not_there(client: GatewayClient, path: str) -> None
     assert error_of(answer, 404)["code"] == "run_not_found"
 
 
+def cursor_of(created: int) -> str:
+    return base64.urlsafe_b64encode(f"{created} {'0' * 32}".encode()).decode()
+
+
 @pytest.mark.parametrize(
     ("path", "parameters", "code"),
     [
         ("/runs", {"watermark": "yesterday"}, "invalid_watermark"),
         ("/runs", {"watermark": "run.events/99/1"}, "invalid_watermark"),
         ("/runs", {"cursor": "x"}, "invalid_cursor"),
+        ("/runs", {"cursor": ""}, "invalid_cursor"),
+        ("/runs", {"cursor": cursor_of(2**63)}, "invalid_cursor"),
         ("/runs", {"limit": "0"}, "invalid_request"),
         ("/runs", {"status": "Sleeping"}, "invalid_request"),
         ("/runs", {"tag": "no colon"}, "invalid_request"),
@@ -117,6 +125,8 @@ async def test_a_run_that_is_not_there(client: GatewayClient, path: str) -> None
         ("/runs/nothex", {}, "invalid_request"),
         (f"/runs/{'0' * 32}/metrics", {"attempt": "first"}, "invalid_request"),
         (f"/runs/{'0' * 32}/logs", {"after": "x"}, "invalid_cursor"),
+        (f"/runs/{'0' * 32}/logs", {"after": ""}, "invalid_cursor"),
+        (f"/runs/{'0' * 32}/logs", {"after": f"{2**63}-0"}, "invalid_cursor"),
     ],
 )
 async def test_a_question_that_is_none(
