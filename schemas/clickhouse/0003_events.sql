@@ -273,4 +273,5 @@ FROM
         JSONExtract(data, 'Tuple(workspace String, run_id String, experiment_id String, name String, description String, content Tuple(experiment String))') AS event
     FROM {storage}.events_landing
     WHERE type = 'experiment.created.v1' OR type LIKE 'run.%'
-);
+)
+WHERE by_name OR length(event.experiment_id) = 32;

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -160,6 +161,16 @@ def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str)
     }
     with pytest.raises(InvalidCursor, match="next_cursor"):
         list_runs(client, workspace=workspace, cursor="x y")
+
+
+def test_an_event_without_its_experiment_makes_no_nameless_one(
+    client: Client, workspace: str
+) -> None:
+    history = History(START).apply(_create(workspace, new_run_id()))
+    (row,) = history.rows
+    broken = {**orjson.loads(row["data"]), "experiment_id": ""}
+    insert(client, "events_landing", [{**row, "data": orjson.dumps(broken).decode()}])
+    assert list_experiments(client, workspace=workspace) == []
 
 
 def test_what_a_reference_means(client: Client, workspace: str) -> None:
