@@ -61,7 +61,8 @@ class MetricWriter:
         self._points = self._outbox.incoming
         self._steps: dict[str, itertools.count[int]] = {}
         self._hurry = threading.Event()
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # a signal handler may log while its thread holds it
+        self._is_starting = False
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -161,15 +162,23 @@ class MetricWriter:
     def _start(self) -> bool:
         """See that the thread runs; false when it cannot, since the interpreter is ending."""
         with self._starting:
-            if self._thread is None or not self._thread.is_alive():
-                self._closed = False
-                self._on_start()
-                thread = threading.Thread(target=self._run, name="runhistory-metrics", daemon=True)
-                try:
+            if self._is_starting:  # a signal handler, on top of the call that is at it
+                return True
+            self._is_starting = True
+            try:
+                # Looked at only now: a signal handler may have come and started it meanwhile.
+                if self._thread is None or not self._thread.is_alive():
+                    self._closed = False
+                    self._on_start()
+                    thread = threading.Thread(
+                        target=self._run, name="runhistory-metrics", daemon=True
+                    )
                     thread.start()
-                except RuntimeError:
-                    return False
-                self._thread = thread
+                    self._thread = thread
+            except RuntimeError:
+                return False
+            finally:
+                self._is_starting = False
         return True
 
     def _run(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -275,6 +276,35 @@ def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
         writer.flush(10)
     assert [value for _, _, value in gateway.points(writer.id)] == [float(i) for i in range(100)]
     assert "50 points of run r were dropped" in caplog.text
+
+
+def test_a_signal_handler_may_log_during_the_very_first_log(
+    monkeypatch: pytest.MonkeyPatch, writer_to: Callable[[Any], MetricWriter]
+) -> None:
+    """The handler runs on top of the frame that starts the thread, as signal handlers do."""
+    gateway = Gateway()
+    writer = writer_to(gateway.send)
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        if thread.name == "runhistory-metrics":
+            started.append(thread)
+            signal.raise_signal(signal.SIGUSR1)
+        start(thread)
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: writer.log("handler", 1.0))
+    monkeypatch.setattr(writer, "_on_start", lambda: signal.raise_signal(signal.SIGUSR1))
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    try:
+        writer.log("loss", 0.5)
+        writer.flush(5)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert same(
+        gateway.points(writer.id), [("loss", 0, 0.5), ("handler", 0, 1.0), ("handler", 1, 1.0)]
+    )
+    assert len(started) == 1
 
 
 def test_a_closed_writer_takes_points_again(writer_to: Callable[[Any], MetricWriter]) -> None:
