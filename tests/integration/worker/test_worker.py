@@ -18,7 +18,7 @@ from tests.support.worker_world import WorkerWorld
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(180)]
 
 TARGET = f"test-{uuid.uuid4().hex[:8]}"
-SLEEP = "import time; print('here'); time.sleep(600)"
+SLEEP = "import time; print('here'); time.sleep(60)"
 DAEMON = """
 import os, pathlib, sys, time
 if os.fork() == 0:
@@ -26,12 +26,12 @@ if os.fork() == 0:
     if os.fork():
         os._exit(0)
     pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
-    time.sleep(600)
+    time.sleep(60)
 pathlib.Path("outputs/begun").write_text("begun")
 while not pathlib.Path(sys.argv[1]).exists() or not pathlib.Path(sys.argv[1]).read_text():
     time.sleep(0.01)
 print("here")
-time.sleep(600)
+time.sleep(60)
 """
 
 
@@ -213,7 +213,7 @@ async def test_a_cancel_while_the_environment_is_built_stops_the_build(
         'backend-path = ["."]\n',
         "slow/back.py": "import os, pathlib, time\n"
         f"pathlib.Path({str(world.folder / 'build')!r}).write_text(str(os.getpid()))\n"
-        "time.sleep(600)\n",
+        "time.sleep(60)\n",
     }
     run_id = await world.submit(files)
     build = world.folder / "build"
