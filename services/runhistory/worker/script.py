@@ -5,15 +5,16 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import psutil
+import structlog
 
 from runhistory.events.log_batch import Stream
 from runhistory.worker.console import Console
 from runhistory.worker.home import write_atomically
-from runhistory.worker.lines import LineSplitter
+from runhistory.worker.lines import Line, LineSplitter
 from runhistory.worker.outcome import Exit
 from runhistory.worker.processes import kill_marked
 from runhistory.worker.runner import Order
@@ -21,12 +22,14 @@ from runhistory.worker.runner import Order
 _CHUNK_BYTES: Final = 65_536
 _LAST_OUTPUT_SECONDS: Final = 5.0
 
+log: Any = structlog.get_logger(__name__)
+
 
 class ScriptProcess:
     """A script that was called. It and all that it started are gone when `wait` returns."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path, console: Console) -> None:
-        self._process, self._folder = process, folder
+        self._process, self._folder, self._console = process, folder, console
         assert process.stdout is not None
         assert process.stderr is not None
         self._readers = [
@@ -74,32 +77,53 @@ class ScriptProcess:
             self._process.stdin.write(f"{grace}\n".encode())
 
     async def wait(self, marks: dict[str, str]) -> Exit:
-        """How it ended, when nothing of it runs and all of its output is with the console.
+        """How it ended, when nothing of it runs and its output is with the console.
 
         `marks` stand in the environment of all that it started.
         """
         await _exited(self._process.pid)
+        self._console.script_ended()
         try:
             ended = msgspec.json.decode((self._folder / "exit.json").read_bytes(), type=Exit)
         except FileNotFoundError:
             await asyncio.to_thread(kill_marked, marks)
-            await asyncio.wait(self._readers, timeout=_LAST_OUTPUT_SECONDS)
-            for reader in self._readers:
-                reader.cancel()
             ended = Exit(
                 problem="The process above the script ended before it: somebody or the system "
                 "killed it, and the script with it. Submit the run again."
             )
-        await asyncio.gather(*self._readers, return_exceptions=True)
-        await self._process.wait()
+        await self._take_last_output()
         return ended
+
+    async def _take_last_output(self) -> None:
+        """To the pipes' ends, where they come soon. Who holds a pipe holds nothing else up."""
+        # asyncio's wait returns when both pipes have ended, so its bound is theirs.
+        reaped = asyncio.ensure_future(self._process.wait())
+        tasks = [*self._readers, reaped]
+        _, late = await asyncio.wait(tasks, timeout=_LAST_OUTPUT_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if late:
+            log.warning("output_cut_off", pid=self.pid)
 
 
 async def _pass_on(pipe: asyncio.StreamReader, stream: Stream, console: Console) -> None:
-    splitter = LineSplitter()
+    """Read to the pipe's end, whatever becomes of the lines: a full pipe stops the script."""
+    splitter, is_taken = LineSplitter(), True
     while data := await pipe.read(_CHUNK_BYTES):
-        await console.write(stream, splitter.feed(data))
-    await console.write(stream, splitter.close())
+        is_taken = await _offer(splitter.feed(data), stream, console, tell=is_taken)
+    await _offer(splitter.close(), stream, console, tell=is_taken)
+
+
+async def _offer(lines: list[Line], stream: Stream, console: Console, *, tell: bool) -> bool:
+    """Whether the console took them; when it did not, the log hears of it once."""
+    try:
+        await console.write(stream, lines)
+    except Exception:
+        if tell:
+            log.exception("output_lost", stream=stream)
+        return False
+    return True
 
 
 async def _exited(pid: int) -> None:

@@ -1,6 +1,7 @@
 """A script under its runner, with real processes: nothing of it is ever left running."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ if os.fork() == 0:
     with open("daemon.pid.new", "w") as file:
         file.write(str(os.getpid()))
     os.rename("daemon.pid.new", "daemon.pid")
-    time.sleep(600)
+    time.sleep(60)
     os._exit(0)
 while not os.path.exists("daemon.pid"):
     time.sleep(0.01)
@@ -43,9 +44,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
+        self.fails = self.stands_still = False
 
     async def write(self, stream: Stream, lines: Iterable[Line]) -> None:
+        if self.fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.stands_still:
+            await asyncio.Event().wait()
         self.lines += [(stream, line.text) for line in lines]
+
+    def script_ended(self) -> None:
+        """A console that stands still does so for ever."""
 
 
 class World:
@@ -137,7 +146,7 @@ async def test_both_streams_come_whole_and_in_order(world: World) -> None:
 
 
 async def test_a_line_comes_while_the_script_runs(world: World) -> None:
-    script = await world.call("import time; print('now'); time.sleep(600)")
+    script = await world.call("import time; print('now'); time.sleep(60)")
     async with asyncio.timeout(20):
         while not world.console.lines:
             await asyncio.sleep(0.01)
@@ -171,7 +180,7 @@ async def test_a_daemon_that_ignores_sigterm_is_killed(world: World) -> None:
 
 
 async def test_terminating_ends_the_script_and_its_daemons(world: World) -> None:
-    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(600)")
+    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(60)")
     daemon = await world.pid("daemon.pid")
     script.terminate(10)
     assert (await script.wait(world.marks)).signal == "SIGTERM"
@@ -188,7 +197,7 @@ async def test_a_script_may_clean_up_when_it_is_terminated(world: World) -> None
             sys.exit(0)
         signal.signal(signal.SIGTERM, end)
         pathlib.Path("ready").write_text(str(os.getpid()))
-        time.sleep(600)
+        time.sleep(60)
         """
     )
     await world.pid("ready")
@@ -203,7 +212,7 @@ async def test_one_that_ignores_sigterm_is_killed_after_the_grace(world: World) 
         import os, pathlib, signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         pathlib.Path("ready").write_text(str(os.getpid()))
-        time.sleep(600)
+        time.sleep(60)
         """
     )
     await world.pid("ready")
@@ -237,7 +246,7 @@ async def test_children_that_keep_forking_are_all_killed(world: World) -> None:
 
 
 async def test_with_the_runner_killed_the_script_and_its_daemons_are_too(world: World) -> None:
-    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(600)")
+    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(60)")
     daemon = await world.pid("daemon.pid")
     os.kill(script.pid, signal.SIGKILL)
     ended = await script.wait(world.marks)
@@ -246,7 +255,7 @@ async def test_with_the_runner_killed_the_script_and_its_daemons_are_too(world: 
 
 
 async def test_with_the_worker_gone_the_runner_ends_all(world: World) -> None:
-    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(600)")
+    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(60)")
     daemon = await world.pid("daemon.pid")
     assert script._process.stdin is not None
     script._process.stdin.close()  # what the kernel does for a worker that was killed
@@ -256,7 +265,7 @@ async def test_with_the_worker_gone_the_runner_ends_all(world: World) -> None:
 
 async def test_a_later_life_kills_what_is_left_by_its_record(world: World, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(600)")
+    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(60)")
     daemon = await world.pid("daemon.pid")
     claim = Claim(
         claim_id="c",
@@ -276,7 +285,7 @@ async def test_a_later_life_kills_what_is_left_with_the_runner_dead(
 ) -> None:
     home = Home(tmp_path / "home")
     world.marks = {WORKER_ID_VARIABLE: home.worker_id}
-    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(600)")
+    script = await world.call(DAEMON.replace("signal_it()", "pass") + "\ntime.sleep(60)")
     daemon = await world.pid("daemon.pid")
     os.kill(script.pid, signal.SIGKILL)
     await until_gone(script.pid)
@@ -288,8 +297,34 @@ async def test_a_later_life_kills_what_is_left_with_the_runner_dead(
 
 
 async def test_a_process_id_that_was_used_again_is_not_killed(world: World) -> None:
-    script = await world.call("import time; time.sleep(600)")
+    script = await world.call("import time; time.sleep(60)")
     await asyncio.to_thread(kill_tree, script.pid, script.started - 60)
     assert not is_gone(script.pid)
     script.terminate(0)
     await script.wait(world.marks)
+
+
+PRINT_MUCH = """
+import pathlib, sys
+for _ in range(100):
+    print("x" * 100_000)
+pathlib.Path("printed").touch()
+"""
+
+
+async def test_a_script_prints_on_when_the_console_takes_nothing(world: World) -> None:
+    world.console.fails = True
+    ended = await asyncio.wait_for(world.run(PRINT_MUCH), 60)
+    assert ended == Exit(exit_code=0)
+    assert (world.folder / "printed").exists()
+
+
+async def test_a_script_ends_when_it_is_terminated_and_nobody_reads_its_pipe(
+    world: World,
+) -> None:
+    world.console.stands_still = True
+    script = await world.call(PRINT_MUCH)
+    script.terminate(0.5)
+    ended = await asyncio.wait_for(script.wait(world.marks), 60)
+    assert ended.signal == "SIGTERM"
+    assert not (world.folder / "printed").exists()

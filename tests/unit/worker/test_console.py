@@ -1,6 +1,8 @@
 """Console batches on their way: numbered once, sent in order, there after a crash."""
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import msgspec
@@ -125,3 +127,68 @@ async def test_of_a_progress_bar_few_states_are_shown_and_the_last(tmp_path: Pat
     await opened.close()
     assert len(broker.lines) <= 3
     assert broker.lines[-1] == "1000"
+
+
+class Disk:
+    """In the place of `os.pwrite`: while it is full it takes half of what it gets, then nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = False
+        self._write = os.pwrite
+        monkeypatch.setattr(os, "pwrite", self.write)
+
+    def write(self, file: int, data: bytes | memoryview, position: int) -> int:
+        if not self.is_full:
+            return self._write(file, data, position)
+        half = memoryview(data)[: len(memoryview(data)) // 2]
+        if half:
+            self._write(file, half, position)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_what_a_full_disk_did_not_take_comes_once_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, broker = Disk(monkeypatch), Broker()
+    opened = open_console(tmp_path, broker)
+    texts = [f"line {number}" for number in range(12_000)]
+    await opened.write("stdout", [Line(text) for text in texts[:6_000]])
+    disk.is_full = True
+    await opened.write("stdout", [Line(text) for text in texts[6_000:11_000]])
+    await asyncio.sleep(3 * console.GATHER_SECONDS)
+    disk.is_full = False
+    await opened.write("stdout", [Line(text) for text in texts[11_000:]])
+    async with asyncio.timeout(10):
+        while len(broker.lines) < len(texts):
+            await asyncio.sleep(0.01)
+    await opened.close()
+    assert broker.lines == texts
+    assert [batch.seq for batch in broker.batches] == list(range(len(broker.batches)))
+    assert opened.file.read_text("utf-8").splitlines() == texts
+
+
+async def test_a_disk_that_stays_full_keeps_no_line_from_the_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, broker = Disk(monkeypatch), Broker()
+    opened = open_console(tmp_path, broker)
+    disk.is_full = True
+    await opened.write("stdout", [Line(f"{number}") for number in range(5_000)])
+    await asyncio.wait_for(opened.close(), 10)
+    assert broker.lines == [f"{number}" for number in range(5_000)]
+
+
+@pytest.mark.parametrize("room_at_the_end", [True, False])
+async def test_what_is_too_much_for_memory_while_the_disk_is_full_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_at_the_end: bool
+) -> None:
+    monkeypatch.setattr(console, "UNSPOOLED_BYTES", 1_000_000)
+    disk, broker = Disk(monkeypatch), Broker()
+    opened = open_console(tmp_path, broker)
+    disk.is_full = True
+    await opened.write("stdout", [Line("x" * 1_000)] * 5_000)
+    disk.is_full = not room_at_the_end
+    await asyncio.wait_for(opened.close(), 10)
+    *kept, last = broker.lines
+    assert 900 < len(kept) < 2_000
+    assert last.startswith(f"{5_000 - len(kept)} lines are missing")
