@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from runhistory.kafka.topics import ensure_topics
 from runhistory.stack.kafka_broker import KafkaBroker, command, prepare
 from runhistory.stack.kafka_jars import ensure_jars
 from runhistory.stack.ports import free_base_port
+from runhistory.stack.processes import STOP_SECONDS
 from tests.support.gateway_world import GatewayClient, batch, error_of, eventually
 from tests.support.service_process import ServiceProcess
 
@@ -52,6 +54,10 @@ class MortalBroker:
             return False
 
         await eventually(answers, seconds=60)
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         if self._process is not None:
@@ -160,6 +166,30 @@ async def test_sigterm_finishes_what_is_under_way(broker: Any, tmp_path: Path) -
             assert await stopped == 0
             with pytest.raises(httpx.ConnectError):
                 await client.http.get("/runs")
+
+
+async def test_sigterm_is_obeyed_in_time_whatever_hangs(
+    mortal_broker: MortalBroker, tmp_path: Path
+) -> None:
+    """Kafka accepts connections and says nothing more: the worst that a goodbye can meet."""
+    mortal_broker.start()
+    await mortal_broker.wait_ready()
+    lifecycle, gateway = services(mortal_broker.bootstrap, tmp_path, "lifecycle", "gateway")
+    with lifecycle, gateway:
+        lifecycle.wait_ready()
+        gateway.wait_ready()
+        async with GatewayClient(f"http://127.0.0.1:{gateway.port}") as client:
+            run_id = await client.start()
+            mortal_broker.freeze()
+            under_way = [
+                asyncio.create_task(client.log(run_id, batch())),
+                asyncio.create_task(client.command(run_id, "complete")),
+            ]
+            await asyncio.sleep(0.5)  # they are under way
+            begun = time.monotonic()
+            await asyncio.to_thread(gateway.stop)
+            assert time.monotonic() - begun < STOP_SECONDS["gateway"]
+            await asyncio.gather(*under_way, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,11 @@ from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, is_loop
 CATCH_UP_SECONDS: Final = 5.0
 """So long a batch for an unknown run waits for the sink before it is refused."""
 
-DRAIN_SECONDS: Final = 15
-"""So long requests may take to end after SIGTERM."""
+DRAIN_SECONDS: Final = 9
+"""So long requests may take to end after SIGTERM. What is cut off is safe to send again."""
+
+CLOSE_SECONDS: Final = 4
+"""So long the adapters may take to say goodbye after that. Supervisors kill at 15 seconds."""
 
 _CONNECTIONS: Final = 2_048
 
@@ -92,8 +95,10 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             max_file_bytes=_max_file_bytes(),
         )
     finally:
-        await asyncio.gather(commands.stop(), appender.stop(), watermarks.stop())
         reader.stop()
+        with contextlib.suppress(TimeoutError):  # with Kafka away there is nobody to part from
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(commands.stop(), appender.stop(), watermarks.stop())
 
 
 def _open_objects(settings: ServiceSettings) -> ObjectStore:
