@@ -17,7 +17,7 @@ import structlog
 
 from runhistory.events import cloudevents
 from runhistory.events.cloudevents import Record
-from runhistory.events.metric_batch import METRICS_LOGGED, MetricBatch, splice
+from runhistory.events.metric_batch import MAX_POINTS, METRICS_LOGGED, MetricBatch, splice
 from runhistory.worker.gpus import GpuProbe
 from runhistory.worker.publisher import Publisher
 
@@ -119,8 +119,10 @@ class LoadSampler:
                 sending.cancel()
 
     async def _send(self) -> None:
-        samples = list(self._waiting)
-        self._waiting.clear()
+        while self._waiting:
+            await self._send_batch(take_a_batch(self._waiting))
+
+    async def _send_batch(self, samples: list[Sample]) -> None:
         body = msgspec.json.encode(batch_of(samples, self._writer, self._seq))
         value = splice(body, workspace=self._workspace, run_id=self._run_id, attempt=self._attempt)
         headers = cloudevents.headers(
@@ -132,6 +134,15 @@ class LoadSampler:
         )
         self._seq += 1
         await self._publisher.publish(METRICS_TOPIC, Record(self._run_id.encode(), headers, value))
+
+
+def take_a_batch(waiting: deque[Sample]) -> list[Sample]:
+    """Take the oldest samples, as many as one batch may hold the points of, and at least one."""
+    samples = [waiting.popleft()]
+    points = len(samples[0].values)
+    while waiting and (points := points + len(waiting[0].values)) <= MAX_POINTS:
+        samples.append(waiting.popleft())
+    return samples
 
 
 def batch_of(samples: list[Sample], writer: str, seq: int) -> MetricBatch:
