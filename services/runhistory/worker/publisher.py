@@ -25,19 +25,25 @@ class Publisher:
         """Return when the record is acknowledged; with the broker away, keep trying."""
         while True:
             try:
-                producer = await self._open()
-                await producer.send_and_wait(
-                    topic, record.value, key=record.key, headers=record.headers
-                )
+                await self._send(await self._open(), topic, record)
                 return
             except (KafkaError, OSError) as error:
                 log.warning("publish_failed", topic=topic, error=repr(error))
-                await self._discard()
                 await asyncio.sleep(1)
 
     async def stop(self) -> None:
         """Close; what is not acknowledged yet may be lost."""
-        await self._discard()
+        if self._producer is not None:
+            await self._discard(self._producer)
+
+    async def _send(self, producer: AIOKafkaProducer, topic: str, record: Record) -> None:
+        try:
+            await producer.send_and_wait(
+                topic, record.value, key=record.key, headers=record.headers
+            )
+        except (KafkaError, OSError):
+            await self._discard(producer)
+            raise
 
     async def _open(self) -> AIOKafkaProducer:
         async with self._lock:
@@ -47,7 +53,8 @@ class Publisher:
                 )
             return self._producer
 
-    async def _discard(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        """Close this one, which failed; another that was opened since goes on."""
+        if self._producer is producer:
+            self._producer = None
             await close(producer)
