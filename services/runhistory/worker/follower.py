@@ -1,29 +1,35 @@
 """Follow run.events into the board.
 
 At start the open runs come from the ClickHouse projection, which also says up to which offset it
-has read; the rest comes from Kafka behind that offset. With ClickHouse away, or its answer not
-fitting what follows, the partition is read from its beginning instead.
+has read; the rest comes from Kafka behind that offset. With ClickHouse away, silent or refusing,
+or its answer not fitting what follows, the partition is read from its beginning instead. Of an
+event that only a newer worker knows, what all events of runs say is enough to go on.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from runhistory.clickhouse.client import EngineUnavailable, open_client
-from runhistory.domain.events import Event
+from runhistory.clickhouse.client import open_client
+from runhistory.domain.events import Event, RunEvent
 from runhistory.domain.state import OutOfOrder
-from runhistory.events.cloudevents import MalformedRecord
-from runhistory.events.codec import decode_event, decode_event_data
+from runhistory.events.cloudevents import MalformedRecord, attribute
+from runhistory.events.codec import decode_event_data
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.topics import load_topics
 from runhistory.query.replay import StoredEvent, load_open_runs
 from runhistory.worker.board import Board, KnownRun
 
-EVENTS_TOPIC = "run.events"
+EVENTS_TOPIC: Final = "run.events"
+ANSWER_SECONDS: Final = 5
+"""So long one question to ClickHouse may take; reading the log takes about as long."""
+
+_any_run_event: Final = msgspec.json.Decoder(RunEvent)
 
 log: Any = structlog.get_logger(__name__)
 
@@ -42,14 +48,15 @@ class EventFollower:
         self._bootstrap, self._clickhouse = bootstrap, clickhouse
         self._board, self._on_change = board, on_change
         self._positions: dict[int, int] = {}
+        self._told: dict[int, int] = {}  # up to where `on_change` heard of the events
         self._due: dict[int, int] | None = None
         self.caught_up = asyncio.Event()
         self.is_following = False
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        for partition in range(load_topics()[EVENTS_TOPIC].partitions):
-            await self._load(partition)
+        await self._load_projection()
+        self._told = dict(self._positions)
         while True:
             try:
                 await self._follow()
@@ -58,19 +65,34 @@ class EventFollower:
             self.is_following = False
             await asyncio.sleep(0.5)
 
-    async def _load(self, partition: int) -> None:
-        self._positions[partition] = 0
+    async def _load_projection(self) -> None:
+        partitions = range(load_topics()[EVENTS_TOPIC].partitions)
+        self._positions = dict.fromkeys(partitions, 0)
+        for partition in partitions:
+            try:
+                async with asyncio.timeout(2 * ANSWER_SECONDS):
+                    found = await asyncio.to_thread(self._open_runs, partition)
+            except Exception as error:  # whatever ClickHouse has against it, the log has it all
+                log.warning("projection_unreadable", error=repr(error))
+                return
+            self._load(partition, *found)
+
+    def _load(self, partition: int, offset: int, stored: list[StoredEvent]) -> None:
         try:
-            offset, stored = await asyncio.to_thread(self._open_runs, partition)
             for row in stored:
-                self._board.apply(decode_event_data(row.type, row.data), partition)
+                if event := _understand(row.type, row.data):
+                    self._board.apply(event, partition)
             self._positions[partition] = offset
-        except (EngineUnavailable, OutOfOrder, MalformedRecord) as error:
+        except OutOfOrder as error:
             log.warning("projection_unusable", partition=partition, error=str(error))
             self._board.forget(partition)
 
     def _open_runs(self, partition: int) -> tuple[int, list[StoredEvent]]:
-        return load_open_runs(open_client(self._clickhouse), partition)
+        client = open_client(self._clickhouse, answer_seconds=ANSWER_SECONDS)
+        try:
+            return load_open_runs(client, partition)
+        finally:
+            client.close()
 
     async def _follow(self) -> None:
         consumer = await open_consumer(self._bootstrap, client_id="worker-events")
@@ -92,7 +114,7 @@ class EventFollower:
         for partition, records in found.items():
             try:
                 for record in records:
-                    self._apply(record.headers, record.value or b"", partition.partition)
+                    self._apply(record, partition.partition)
             except OutOfOrder as error:
                 log.warning("events_read_anew", partition=partition.partition, error=str(error))
                 self._board.forget(partition.partition)
@@ -102,14 +124,12 @@ class EventFollower:
         for partition in found:
             self._positions[partition.partition] = await consumer.position(partition)
 
-    def _apply(self, headers: Any, value: bytes, partition: int) -> None:
-        try:
-            event = decode_event(headers, value)
-        except MalformedRecord as error:  # a newer writer's event: none that this worker knows
-            log.warning("event_not_understood", partition=partition, error=str(error))
-            return
-        run = self._board.apply(event, partition)
-        if run is not None:
+    def _apply(self, record: Any, partition: int) -> None:
+        event = _understand(_type_of(record.headers), record.value or b"")
+        run = None if event is None else self._board.apply(event, partition)
+        is_news = record.offset >= self._told[partition]  # and not read anew
+        self._told[partition] = max(self._told[partition], record.offset + 1)
+        if event is not None and run is not None and is_news:
             self._on_change(run, event)
 
     async def _see_whether_caught_up(self, consumer: AIOKafkaConsumer) -> None:
@@ -119,3 +139,22 @@ class EventFollower:
             if await consumer.position(TopicPartition(EVENTS_TOPIC, number)) < end:
                 return
         self.caught_up.set()
+
+
+def _type_of(headers: Any) -> str:
+    try:
+        return attribute(headers, "type")
+    except MalformedRecord:
+        return ""
+
+
+def _understand(type: str, data: bytes | str) -> Event | None:
+    """The event; of one that this worker does not know, what all events of runs have; or None."""
+    try:
+        return decode_event_data(type, data)
+    except MalformedRecord as error:
+        log.warning("event_not_understood", type=type, error=str(error))
+    try:
+        return _any_run_event.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # of an experiment, or of nothing
