@@ -89,7 +89,7 @@ def test_a_failed_script_run_with_all_that_is_known_of_it(client: Client, worksp
     run = get_run(client, workspace=workspace, run_id=run_id)
 
     assert run is not None
-    assert run.status is RunStatus.FAILED
+    assert run.status == RunStatus.FAILED
     assert (run.attempt, run.exit_code, run.signal) == (1, 3, None)
     assert run.error == RunError("E", "bad", "why")
     assert (run.spec, run.snapshot_id, run.compute_target) == (spec, "0" * 64, "local")
@@ -98,7 +98,7 @@ def test_a_failed_script_run_with_all_that_is_known_of_it(client: Client, worksp
     seconds = [START + timedelta(seconds=second) for second in range(6)]
     assert (run.created, run.started, run.ended) == (seconds[0], seconds[2], seconds[4])
     assert run.updated == seconds[5]
-    assert [(change.status.value, change.time) for change in run.timeline] == [
+    assert [(change.status, change.time) for change in run.timeline] == [
         ("NotStarted", seconds[0]),
         ("Starting", seconds[0]),
         ("Queued", seconds[0]),
@@ -163,13 +163,37 @@ def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str)
         list_runs(client, workspace=workspace, cursor="x y")
 
 
+def _changed(row: Row, **changes: Any) -> Row:
+    """An event's row with other data, as another version may have written it."""
+    return {**row, "data": orjson.dumps({**orjson.loads(row["data"]), **changes}).decode()}
+
+
+def test_what_a_newer_writer_says_is_no_obstacle(client: Client, workspace: str) -> None:
+    spec = ScriptSpec(script="t.py", snapshot_id="0" * 64)
+    known, unknown, empty = (new_run_id() for _ in range(3))
+    for run_id, status in ((known, "Queued"), (unknown, "Hibernating"), (empty, "")):
+        history = History(START).apply(_create(workspace, run_id, type="script", spec=spec))
+        created, *between, last = history.rows
+        content = orjson.loads(created["data"])["content"]
+        content["spec"]["priority"] = {"class": "high"}
+        rows = [_changed(created, content=content), *between, _changed(last, status=status)]
+        insert(client, "events_landing", rows)
+
+    listed = {run.run_id: run.status for run in list_runs(client, workspace=workspace).runs}
+    assert listed == {known: "Queued", unknown: "Hibernating", empty: ""}
+    for run_id, status in listed.items():
+        run = get_run(client, workspace=workspace, run_id=run_id)
+        assert run is not None
+        assert (run.status, run.spec) == (status, spec)
+        assert resolve_run(client, workspace=workspace, ref=run_id)[0].status == status
+
+
 def test_an_event_without_its_experiment_makes_no_nameless_one(
     client: Client, workspace: str
 ) -> None:
     history = History(START).apply(_create(workspace, new_run_id()))
     (row,) = history.rows
-    broken = {**orjson.loads(row["data"]), "experiment_id": ""}
-    insert(client, "events_landing", [{**row, "data": orjson.dumps(broken).decode()}])
+    insert(client, "events_landing", [_changed(row, experiment_id="")])
     assert list_experiments(client, workspace=workspace) == []
 
 

@@ -6,14 +6,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import msgspec.inspect
 from clickhouse_connect.driver.client import Client
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from runhistory.domain.status import RunStatus
 from runhistory.domain.values import RunError, ScriptSpec
+from runhistory.events import tolerance
 from runhistory.query.rows import Row, read
 
 MAX_PAGE: Final = 1_000
@@ -21,11 +23,21 @@ MAX_CANDIDATES: Final = 10
 MIN_PREFIX: Final = 4
 LATEST: Final = "@latest"
 
+_SPEC_TYPE: Final = msgspec.inspect.type_info(ScriptSpec)
 _HEX: Final = re.compile(rf"[0-9a-f]{{{MIN_PREFIX},32}}")
 
 
 class InvalidCursor(Exception):
     """A cursor that no page gave out."""
+
+
+ShownStatus = Annotated[
+    str,
+    Meta(
+        description="a run's status; a newer version may have others than these",
+        extra_json_schema={"examples": [str(status) for status in RunStatus]},
+    ),
+]
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -36,7 +48,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     experiment: str
     experiment_id: str
     type: Literal["script", "interactive"]
-    status: RunStatus
+    status: ShownStatus
     attempt: int
     version: int
     created: datetime
@@ -53,7 +65,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 class StatusChange(Struct, frozen=True):
     """The run took this status at that time."""
 
-    status: RunStatus
+    status: ShownStatus
     time: datetime
 
 
@@ -87,7 +99,7 @@ class RunCandidate(Struct, frozen=True):
     run_id: str
     display_name: str
     experiment: str
-    status: RunStatus
+    status: ShownStatus
     created: datetime
 
 
@@ -196,7 +208,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         properties=_pairs(client, "properties", workspace, [run_id])[run_id],
         params=_pairs(client, "params", workspace, [run_id])[run_id],
         timeline=_timeline(client, workspace, run_id),
-        spec=msgspec.json.decode(spec, type=ScriptSpec) if spec else None,
+        spec=_spec(spec) if spec else None,
         snapshot_id=snapshot_id,
         worker_id=worker_id,
         node=node,
@@ -272,14 +284,19 @@ def _candidates(
         limit=limit,
     )
     return [
-        RunCandidate(run_id, name, experiment, RunStatus(status), created)
+        RunCandidate(run_id, name, experiment, status, created)
         for run_id, name, experiment, status, created in found
     ]
 
 
 def _summary_fields(row: Row) -> dict[str, Any]:
-    fields = dict(zip(_SUMMARY.split(", "), row, strict=False))
-    return {**fields, "status": RunStatus(fields["status"])}
+    return dict(zip(_SUMMARY.split(", "), row, strict=False))
+
+
+def _spec(text: str) -> ScriptSpec:
+    """The spec, without what a newer writer added to it."""
+    known = tolerance.prune(msgspec.json.decode(text), _SPEC_TYPE)
+    return msgspec.convert(known, ScriptSpec)
 
 
 def _pairs(
@@ -313,7 +330,7 @@ def _timeline(client: Client, workspace: str, run_id: str) -> list[StatusChange]
         workspace=workspace,
         run_id=run_id,
     )
-    return [StatusChange(RunStatus(status), since) for status, since in found]
+    return [StatusChange(status, since) for status, since in found]
 
 
 def _cursor(created: datetime, run_id: str) -> str:

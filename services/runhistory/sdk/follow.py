@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, Final
 
-from runhistory.domain.status import TERMINAL, RunStatus
+from runhistory.domain.status import TERMINAL
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
 from runhistory.sdk.http import PATIENCE
 from runhistory.sdk.run_client import RunClient
@@ -29,7 +29,7 @@ OnStatus = Callable[[dict[str, Any]], None]
 
 def is_terminal(status: str) -> bool:
     """Whether a run with this status is over."""
-    return RunStatus(status) in TERMINAL
+    return status in TERMINAL
 
 
 def follow(
