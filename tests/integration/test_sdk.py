@@ -106,6 +106,16 @@ class TestInteractive:
         with pytest.raises(NotFound, match="outputs/other"):
             run.download_file("outputs/other")
 
+    def test_a_download_has_the_bytes_of_the_newest_upload(
+        self, experiment: Experiment, tmp_path: Path
+    ) -> None:
+        with experiment.start_logging() as run:
+            for content in (b"old", b"new", b"newest"):
+                (tmp_path / "in").write_bytes(content)
+                run.upload_file("outputs/model", tmp_path / "in")
+                run.download_file("outputs/model", tmp_path / "out")
+                assert (tmp_path / "out").read_bytes() == content
+
     def test_runs_are_found_again(self, workspace: Workspace, experiment: Experiment) -> None:
         runs = []
         for number in range(3):

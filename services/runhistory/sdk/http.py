@@ -76,7 +76,7 @@ class Connection:
         A query value that is None is left out; a list repeats its name.
         """
         watermarks = self._watermarks.copy()
-        query["watermark"] = [f"{place}/{offset}" for place, offset in watermarks.items()]
+        query["watermark"] = _texts(watermarks)
         answer = self.request("GET", path, query=query, patience=patience)
         self._forget(watermarks)
         return orjson.loads(answer.content)
@@ -136,8 +136,13 @@ class Connection:
 
     @contextmanager
     def stream(self, path: str, **query: Any) -> Iterator["httpx.Response"]:
-        """The answer to a GET with its body still unread; one try, errors as in `request`."""
+        """The answer to a GET with its body still unread; one try, errors as in `request`.
+
+        As new as this process's own writes, where the gateway waits for them. Where it need not
+        (a blob is what its digest says) it does not, so this read leaves the watermarks for others.
+        """
         httpx = _load_httpx()
+        query["watermark"] = _texts(self._watermarks.copy())
         try:
             with self._http().stream("GET", self._url(path), params=_query(query)) as response:
                 if response.status_code >= 400:
@@ -230,6 +235,10 @@ def _limits(answer_within: float = 30.0) -> "httpx.Timeout":
     import httpx
 
     return httpx.Timeout(30.0, connect=5.0, read=answer_within)
+
+
+def _texts(watermarks: dict[str, int]) -> list[str]:
+    return [f"{place}/{offset}" for place, offset in watermarks.items()]
 
 
 def _query(values: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -148,6 +148,18 @@ def test_a_read_that_failed_leaves_the_watermarks_for_the_next(
     assert gateway.requests[-1].query == {"watermark": ["run.events/0/5"]}
 
 
+def test_a_streamed_read_carries_the_watermarks_and_leaves_them_for_the_next(
+    gateway: ScriptedGateway, connection: Connection
+) -> None:
+    connection.remember({"watermark": "run.events/0/5"})
+    with connection.stream("/files/x", attempt=1) as answer:
+        answer.read()
+    connection.get("/runs")
+    streamed, got = gateway.requests
+    assert streamed.query == {"attempt": ["1"], "watermark": ["run.events/0/5"]}
+    assert got.query == {"watermark": ["run.events/0/5"]}
+
+
 def test_the_token_goes_along(gateway: ScriptedGateway) -> None:
     Connection(Address(url=gateway.url, token="secret")).get("/runs")
     assert gateway.requests[0].headers["authorization"] == "Bearer secret"

@@ -145,6 +145,23 @@ class TestFiles:
             assert (nowhere / path).read_bytes() == b"bytes"
         assert not list(nowhere.rglob("*.partial"))
 
+    def test_a_download_sees_what_was_uploaded_before(
+        self, gateway: ScriptedGateway, run: Run, nowhere: Path
+    ) -> None:
+        def script(request: Request) -> Answer:
+            if request.method == "PUT":
+                return Answer(200, details() | {"watermark": "run.events/2/9"})
+            if request.path.endswith("/files/x"):
+                waits = request.query.get("watermark") == ["run.events/2/9"]
+                return Answer(200, b"new" if waits else b"old")
+            return Answer(200, details())
+
+        gateway.script = script
+        (nowhere / "in").write_bytes(b"new")
+        run.upload_file("x", "in")
+        run.download_file("x", "out")
+        assert (nowhere / "out").read_bytes() == b"new"
+
     def test_a_download_of_what_is_not_there_leaves_nothing(
         self, gateway: ScriptedGateway, run: Run, nowhere: Path
     ) -> None:
