@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import sys
+import time
 from typing import Any, Final
 
 import structlog
 
 from runhistory.domain.events import Event, RunCancelRequested, RunClaimed
 from runhistory.domain.ids import new_command_id
+from runhistory.domain.status import TERMINAL
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
 from runhistory.runtime.metrics import WORKER_ATTEMPTS, WORKER_FREE_SLOTS, WORKER_WAITING_RUNS
@@ -29,6 +31,9 @@ STOP_SECONDS: Final = 20.0
 
 LOOK_AGAIN_SECONDS: Final = 1.0
 
+BROKEN_PAUSE_SECONDS: Final = 10.0
+"""So long a run is left alone that broke on this worker (a full disk) and is still queued."""
+
 log: Any = structlog.get_logger(__name__)
 
 
@@ -42,7 +47,8 @@ class Worker:
         self._board = Board(settings.target)
         self._changed = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
-        self._claims: set[str] = set()  # of this life
+        self._claims: set[str] = set()  # of this life, and not over
+        self._paused: dict[str, float] = {}  # run -> when it may be tried again
         self._declined: dict[str, int] = {}  # run -> version at which our claim came too late
         self._too_large: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,8 +135,11 @@ class Worker:
             self._spawn(self._run_attempt(attempt, run, claim_id))
 
     def _candidates(self) -> list[KnownRun]:
-        found = []
+        found, now = [], time.monotonic()
+        self._paused = {run_id: end for run_id, end in self._paused.items() if end > now}
         for run in self._board.queue():
+            if run.run_id in self._paused:
+                continue
             if run.run_id in self._attempts or self._declined.get(run.run_id) == run.version:
                 continue
             if self._capacity.could_ever_fit(run.resources):
@@ -153,11 +162,15 @@ class Worker:
             outcome = await attempt.run()
             if outcome == "declined":
                 self._declined[run.run_id] = run.version
+                self._claims.discard(claim_id)
         except Exception:
             log.exception("attempt_lost", run_id=run.run_id)
+            self._paused[run.run_id] = time.monotonic() + BROKEN_PAUSE_SECONDS
             known = self._board.get(run.run_id)
             if known is not None and known.claim_id == claim_id:
                 await settle_lost(self._tools, known)
+            else:  # should the claim have been accepted, its event settles it as unknown
+                self._claims.discard(claim_id)
         finally:
             WORKER_ATTEMPTS.labels(outcome).inc()
             self._capacity.give_back(attempt.lease)
@@ -171,10 +184,12 @@ class Worker:
             attempt.stop(Stop.CANCELED)
         if isinstance(event, RunClaimed) and self._follower.caught_up.is_set():
             self._settle_if_unknown(run)
+        if run.status in TERMINAL and run.claim_id is not None:
+            self._claims.discard(run.claim_id)
         self._changed.set()
 
     def _settle_if_unknown(self, run: KnownRun) -> None:
-        """A claim that an earlier life sent, and that was accepted only now."""
+        """A claim that nobody here holds: of an earlier life, or of an attempt that broke."""
         if run.worker_id == self._home.worker_id and run.claim_id not in self._claims:
             self._spawn(settle_lost(self._tools, run))
 
