@@ -66,17 +66,34 @@ async def settle_lost(tools: Tools, run: KnownRun) -> None:
 
 
 async def _keep(tools: Tools, run: KnownRun, folder: Path) -> list[FileEntry]:
+    """What can be kept. What cannot must not keep the run's end from being told."""
+    files: list[FileEntry] = []
+    for keep in (_keep_outputs, _keep_console):
+        try:
+            files += await keep(tools, run, folder)
+        except Exception:
+            log.exception("files_not_kept", run_id=run.run_id)
+    return files
+
+
+async def _keep_outputs(tools: Tools, run: KnownRun, folder: Path) -> list[FileEntry]:
     def tell(text: str) -> None:
         log.info("file_not_kept", run_id=run.run_id, text=text)
 
-    files = await keep_files(tools.store, run.workspace, folder / "work", tell)
-    spool, writer = Spool(folder), console_writer(run.claim_id or "")
-    await send_spooled(spool, tools.publisher, run_id=run.run_id, writer=writer)
-    spool.close()
+    return await keep_files(tools.store, run.workspace, folder / "work", tell)
+
+
+async def _keep_console(tools: Tools, run: KnownRun, folder: Path) -> list[FileEntry]:
+    try:
+        spool, writer = Spool(folder), console_writer(run.claim_id or "")
+        await send_spooled(spool, tools.publisher, run_id=run.run_id, writer=writer)
+        spool.close()
+    except OSError as error:
+        log.warning("console_spool_unreadable", run_id=run.run_id, error=str(error))
     console = Found(CONSOLE_NAME, folder / "std_log.txt")
-    if console.path.exists():
-        files.append(await store_file(tools.store, run.workspace, console))
-    return files
+    if not console.path.exists():
+        return []
+    return [await store_file(tools.store, run.workspace, console)]
 
 
 def _worker_lost(run: KnownRun) -> RunError:
