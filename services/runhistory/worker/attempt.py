@@ -92,6 +92,7 @@ class Attempt:
         self._claim = Claim(claim_id=claim_id, workspace=run.workspace, run_id=run.run_id)
         self._stop: Stop | None = None
         self._stopping = asyncio.Event()
+        self._is_cut_short = False  # the stop came before the script's own end
         self._console: Console
 
     def stop(self, reason: Stop) -> None:
@@ -151,6 +152,7 @@ class Attempt:
         try:
             error = await self._execute()
         except _Stopped:
+            self._is_cut_short = True
             await asyncio.to_thread(kill_marked, self._marks)
             error = None
         except (EnvironmentFailed, SnapshotUnusable) as problem:
@@ -172,7 +174,7 @@ class Attempt:
         ended = await self._call(environment)
         if ended.left_behind:
             self._console.system(f"Processes left behind and ended: {ended.left_behind}.")
-        if self._stop is None:
+        if not self._is_cut_short and self._stop is not Stop.CANCELED:
             reply = await self._holder.report_exit(ended.exit_code, ended.signal)
             if reply.outcome == "refused":
                 self._note_refusal(reply)
@@ -232,6 +234,7 @@ class Attempt:
         with contextlib.suppress(_Stopped):
             return await self._unless_stopped(asyncio.shield(ending))
         assert self._stop is not None
+        self._is_cut_short = True
         self._console.system(f"Terminating: {self._stop.value}.")
         script.terminate(CANCEL_GRACE if self._stop is Stop.CANCELED else STOP_GRACE)
         ended = await ending
@@ -252,12 +255,16 @@ class Attempt:
         store, workspace = self._tools.store, self._run.workspace
         files = await keep_files(store, workspace, self._work, self._console.system)
         await self._console.close()
-        console = Found(CONSOLE_NAME, self._console.file)
-        return [*files, await store_file(store, workspace, console)]
+        try:
+            console = Found(CONSOLE_NAME, self._console.file)
+            files.append(await store_file(store, workspace, console))
+        except OSError as error:  # its lines are in the log; the run's end is what counts
+            log.warning("console_file_not_kept", run_id=self._run.run_id, error=str(error))
+        return files
 
     async def _report_end(self, files: list[FileEntry], error: RunError | None) -> str:
         await add_files(self._holder, self._claim.attempt, files)
-        if self._stop is Stop.WORKER:
+        if self._is_cut_short and self._stop is Stop.WORKER:
             error = RunError(
                 "WorkerStopped",
                 "The worker was stopped while the run was on it. Submit the run again.",
