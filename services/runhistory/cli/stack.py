@@ -13,7 +13,11 @@ DEFAULT_PORT = 8780
 
 Data = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Where the stack keeps everything. Default: this user's."),
+    typer.Option(
+        metavar="DIR",
+        help="Where the stack keeps everything. Default: the nearest .runhistory/ that has a "
+        "stack, or else this user's data directory.",
+    ),
 ]
 
 

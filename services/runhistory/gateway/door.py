@@ -13,13 +13,12 @@ import hmac
 import time
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from runhistory.gateway.errors import ApiError
 from runhistory.runtime import metrics
-from runhistory.runtime.settings import is_loopback
+from runhistory.runtime.settings import is_loopback_authority
 
 UNMATCHED: Final = "(none)"
 DISCARD_BYTES: Final = 256 * 1024 * 1024
@@ -66,7 +65,7 @@ class Door:
 
 def _foreign(headers: dict[bytes, bytes]) -> ApiError | None:
     host = headers.get(b"host", b"").decode("latin-1")
-    if not _is_loopback_authority(host):
+    if not is_loopback_authority(host):
         return ApiError(
             HTTPStatus.FORBIDDEN,
             "foreign_host",
@@ -81,21 +80,9 @@ def _foreign(headers: dict[bytes, bytes]) -> ApiError | None:
     return None
 
 
-def _is_loopback_authority(authority: str) -> bool:
-    try:
-        parts = urlsplit(f"//{authority}")
-        return (
-            parts.netloc == authority
-            and "@" not in authority
-            and is_loopback((parts.hostname or "").rstrip("."))
-        )
-    except ValueError:
-        return False
-
-
 def _is_loopback_origin(origin: str) -> bool:
     scheme, separator, authority = origin.partition("://")
-    return scheme in {"http", "https"} and bool(separator) and _is_loopback_authority(authority)
+    return scheme in {"http", "https"} and bool(separator) and is_loopback_authority(authority)
 
 
 async def _answer(error: ApiError, send: Send) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -86,6 +87,23 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_loopback_authority(authority: str) -> bool:
+    """Whether `host[:port]`, as a browser sends it, names this machine itself.
+
+    A page whose own name was made to resolve to 127.0.0.1 (DNS rebinding) is told by this: its
+    browser still sends the page's name.
+    """
+    try:
+        parts = urlsplit(f"//{authority}")
+        return (
+            parts.netloc == authority
+            and "@" not in authority
+            and is_loopback((parts.hostname or "").rstrip("."))
+        )
     except ValueError:
         return False
 

@@ -30,7 +30,7 @@ from runhistory.stack.state import (
     StackFiles,
     StackPhase,
     StackState,
-    default_data_directory,
+    data_directory,
 )
 from runhistory.stack.supervisor import StartFailed, Supervisor
 
@@ -137,7 +137,7 @@ def down(data: Path | None = None, *, report: Report = lambda line: None) -> boo
     Raises:
         StackError: something holds the stack's lock that does not say who it is.
     """
-    files = StackFiles(data or default_data_directory())
+    files = StackFiles(data or data_directory())
     if not files.data.is_dir():
         return False
     stopped = _stop_supervisor(files, report)
@@ -156,7 +156,7 @@ def down(data: Path | None = None, *, report: Report = lambda line: None) -> boo
 
 def status(data: Path | None = None) -> StackStatus:
     """Ask every process of the stack how it is; takes at most about two seconds."""
-    files = StackFiles(data or default_data_directory())
+    files = StackFiles(data or data_directory())
     state = files.read_state()
     if state is None:
         return _never_started(files)
@@ -185,7 +185,7 @@ def _files(data: Path | None, port: int, slots: int) -> StackFiles:
         raise StackError(f"--port has to be between 1024 and {HIGHEST_BASE_PORT}, not {port}.")
     if slots < 0:
         raise StackError(f"--slots has to be 0 or more, not {slots}.")
-    files = StackFiles(data or default_data_directory())
+    files = StackFiles(data or data_directory())
     try:
         files.create()
     except OSError as error:

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 
+from runhistory.runtime.settings import is_loopback_authority
 from runhistory.stack.engine_body import BadBody, Body, BodyTooLarge, form_fields
 from runhistory.stack.engine_chdb import Engine, QueryFailed, Session
 from runhistory.stack.engine_watch import ClientWatch
@@ -187,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.stopping:
             self.close_connection = True
             raise QueryFailed("Code: 202. DB::Exception: The engine is stopping.")
+        if not is_loopback_authority(self.headers.get("Host", "")):
+            raise QueryFailed("Code: 497. DB::Exception: Only this machine is served, by its name.")
         if self.headers.get("Origin") or self.headers.get("Sec-Fetch-Site", "none") != "none":
             raise QueryFailed("Code: 497. DB::Exception: Browsers are not served here.")
         if urlsplit(self.path).path != "/":

@@ -103,6 +103,20 @@ def default_data_directory() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "runhistory"
 
 
+def data_directory() -> Path:
+    """Where the stack that is meant here keeps its data.
+
+    The nearest `.runhistory/` from the current folder upwards that a stack was started in, as
+    the SDK finds its address; otherwise the user's data directory.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        found = folder / ".runhistory"
+        if StackFiles(found).state.is_file():
+            return found
+    return default_data_directory()
+
+
 def _try_lock(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

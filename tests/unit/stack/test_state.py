@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from runhistory.stack.identity import ProcessIdentity
-from runhistory.stack.state import ProcessState, StackFiles, StackState, default_data_directory
+from runhistory.stack.state import (
+    ProcessState,
+    StackFiles,
+    StackState,
+    data_directory,
+    default_data_directory,
+)
 
 STATE = StackState(
     phase="ready",
@@ -110,3 +116,19 @@ def test_the_data_lie_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "/home/ada")
     assert default_data_directory() == Path("/home/ada/.local/share/runhistory")
+
+
+def test_a_stack_that_was_started_in_a_folder_above_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    below = tmp_path / "project" / "src"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    (below / ".runhistory").mkdir()  # no stack was ever started in this one
+    assert data_directory() == tmp_path / "home" / "runhistory"
+
+    started = StackFiles(tmp_path / "project" / ".runhistory")
+    started.data.mkdir()
+    started.state.write_text("{}")
+    assert data_directory() == started.data
