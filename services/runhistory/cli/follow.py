@@ -1,7 +1,7 @@
 """Follow a submitted run on the terminal: its output as it comes, then the final picture.
 
 The script's own lines go as they are to the stream that it wrote them to; what the worker and
-we say goes to stderr.
+we say goes to stderr. With --json all lines go to stderr: stdout is one JSON document.
 Ctrl-C asks what to do where there is somebody to ask, and detaches where there is not: the run
 itself is never stopped by accident.
 """
@@ -21,7 +21,7 @@ MOST_FILES: Final = 20
 
 def follow_to_the_end(client: "RunClient", *, as_json: bool = False) -> int:
     """Print the run's output until it ends, then its result; returns the exit code."""
-    follower = _Follower(client)
+    follower = _Follower(client, all_to_stderr=as_json)
     while True:
         try:
             details = follower.follow()
@@ -39,8 +39,8 @@ def follow_to_the_end(client: "RunClient", *, as_json: bool = False) -> int:
 class _Follower:
     """Can be interrupted and begun again without printing a line twice."""
 
-    def __init__(self, client: "RunClient") -> None:
-        self._client = client
+    def __init__(self, client: "RunClient", *, all_to_stderr: bool) -> None:
+        self._client, self._all_to_stderr = client, all_to_stderr
         self._printed = 0
         self._status = ""
 
@@ -54,7 +54,7 @@ class _Follower:
             seen += 1
             if seen > self._printed:
                 self._printed = seen  # before the line: interrupted, it is not printed again
-                _print_line(line)
+                _print_line(line, self._all_to_stderr)
 
         return follow(self._client, on_line=on_line, on_status=self._on_status)
 
@@ -66,11 +66,11 @@ class _Follower:
             console.note(f"● {self._status}", console.STATUS_STYLES.get(self._status, "dim"))
 
 
-def _print_line(line: dict[str, Any]) -> None:
+def _print_line(line: dict[str, Any], all_to_stderr: bool) -> None:
     if line["stream"] == "system":
         console.note(f"  {line['line']}")
     else:
-        console.raw(line["line"], to_stderr=line["stream"] == "stderr")
+        console.raw(line["line"], to_stderr=all_to_stderr or line["stream"] == "stderr")
 
 
 def _goes_on(client: "RunClient") -> bool:

@@ -1,6 +1,7 @@
 """Following a run from a terminal and from a pipe, and what Ctrl-C does in each."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -57,6 +58,15 @@ def test_only_completed_is_exit_code_0(submitting: CannedGateway, status: str, c
     assert "--restore DIR" in shown.stdout
     assert "It was built before." in shown.stderr
     assert f"● {status}" in shown.stderr
+
+
+def test_with_json_stdout_is_one_document(submitting: CannedGateway) -> None:
+    submitting.answers["/runs/*"] = [RUNNING, ENDED | {"status": "Failed"}]
+    shown = invoke(*SUBMIT, "--json")
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout)["status"] == "Failed"
+    for part in ("loss 2.19", "It was built before.", "● Failed"):
+        assert part in shown.stderr
 
 
 def test_ctrl_c_in_a_pipe_detaches_and_says_so(submitting: CannedGateway, tmp_path: Path) -> None:
