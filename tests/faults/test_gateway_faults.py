@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -74,10 +75,12 @@ def mortal_broker(tmp_path: Path) -> Iterator[MortalBroker]:
         broker.kill()
 
 
-def services(bootstrap: str, tmp_path: Path, *rooms: str) -> list[ServiceProcess]:
+def services(
+    bootstrap: str, tmp_path: Path, *rooms: str, url: str = NOWHERE
+) -> list[ServiceProcess]:
     environment = {
         "RUNHISTORY_KAFKA": bootstrap,
-        "RUNHISTORY_CLICKHOUSE": NOWHERE,
+        "RUNHISTORY_CLICKHOUSE": url,
         "RUNHISTORY_OBJECTS": (tmp_path / "objects").as_uri(),
     }
     return [ServiceProcess(room, tmp_path / f"{room}.log", **environment) for room in rooms]
@@ -147,6 +150,47 @@ async def test_with_clickhouse_away_writes_go_on_and_reads_say_so(
             health = await healthz(gateway)
             assert health.status_code == 200
             assert health.json()["clickhouse"] != "ok"
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """The URL of something that accepts connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("clickhouse", ["away", "silent"])
+async def test_a_gateway_that_restarts_without_clickhouse_accepts_points_of_running_scripts(
+    broker: Any, tmp_path: Path, clickhouse: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        url = NOWHERE if clickhouse == "away" else stack.enter_context(silent_server())
+        lifecycle, first = services(broker.bootstrap, tmp_path, "lifecycle", "gateway", url=url)
+        (second,) = services(broker.bootstrap, tmp_path, "gateway", url=url)
+        stack.enter_context(lifecycle)
+        lifecycle.wait_ready()
+        with first:
+            first.wait_ready()
+            async with GatewayClient(f"http://127.0.0.1:{first.port}") as client:
+                run_ids = [await client.start() for _ in range(3)]
+                created = await client.create()
+        stack.enter_context(second)
+        second.wait_ready()
+        async with GatewayClient(f"http://127.0.0.1:{second.port}", client.workspace) as client:
+            begun = time.monotonic()
+            answers = await asyncio.gather(*(client.log(run_id, batch()) for run_id in run_ids))
+            assert [answer.status_code for answer in answers] == [202] * 3
+            none = error_of(await client.log(run_ids[0], batch(), attempt=2), 404)
+            assert none["code"] == "attempt_not_found"
+            none = error_of(await client.log(created, batch()), 404)
+            assert none["code"] == "attempt_not_found"
+            assert error_of(await client.log("0" * 32, batch()), 404)["code"] == "run_not_found"
+            assert time.monotonic() - begun < 25
+            begun = time.monotonic()
+            assert error_of(await client.http.get("/runs"), 503)["code"] == "unavailable"
+            assert time.monotonic() - begun < 12
 
 
 async def test_sigterm_finishes_what_is_under_way(broker: Any, tmp_path: Path) -> None:

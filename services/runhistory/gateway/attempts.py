@@ -5,13 +5,18 @@ old answer can be too low but never wrong. The lifecycle's replies raise it as t
 gateways' and workers' replies, so a claim elsewhere is known here at once). What is not known
 is looked up in ClickHouse; a run that was created just before this process started may still be
 on its way there, so "there is none" is said only once the sink has read all events that the
-run's partition had.
+run's partition had. While ClickHouse or the sink is away the log itself is read: points are
+accepted as long as Kafka is there.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.events.codec import Reply
+from runhistory.gateway.watermarks import NotYetVisible
 
 MAX_RUNS: Final = 100_000
 
@@ -20,6 +25,16 @@ Lookup = Callable[[str, str], Awaitable[int | None]]
 
 CatchUp = Callable[[str], Awaitable[None]]
 """Returns when ClickHouse has every event that the run has now."""
+
+
+class Log(Protocol):
+    """The log of events, which knows every run."""
+
+    def known(self, run: tuple[str, str]) -> int | None:
+        """The run's latest attempt as far as it was read."""
+
+    async def latest_attempt(self, run: tuple[str, str], at_least: int) -> int | None:
+        """The run's latest attempt, or one from `at_least` on; None: no such run."""
 
 
 class RunNotFound(Exception):
@@ -42,8 +57,11 @@ class AttemptNotFound(Exception):
 class Attempts:
     """Which attempts exist; `require` is free for runs that are known."""
 
-    def __init__(self, lookup: Lookup, catch_up: CatchUp, max_runs: int = MAX_RUNS) -> None:
-        self._lookup, self._catch_up, self._max_runs = lookup, catch_up, max_runs
+    def __init__(
+        self, lookup: Lookup, catch_up: CatchUp, log: Log, max_runs: int = MAX_RUNS
+    ) -> None:
+        self._lookup, self._catch_up, self._log = lookup, catch_up, log
+        self._max_runs = max_runs
         self._latest: dict[tuple[str, str], int] = {}
 
     def see(self, reply: Reply) -> None:
@@ -56,15 +74,19 @@ class Attempts:
 
         Raises:
             RunNotFound, AttemptNotFound: it does not.
-            EngineUnavailable, NotYetVisible: it is not known here and cannot be found out now.
+            EventLogUnavailable: it is not known here and cannot be found out now.
         """
         run = (workspace, run_id)
-        if attempt <= self._latest.get(run, 0):
+        if attempt <= max(self._latest.get(run, 0), self._log.known(run) or 0):
             return
-        latest = await self._find(run)
-        if latest < attempt:
-            await self._catch_up(run_id)
+        try:
             latest = await self._find(run)
+            if latest < attempt:
+                await self._catch_up(run_id)
+                latest = await self._find(run)
+        except (EngineUnavailable, ClickHouseError, NotYetVisible):
+            found = await self._log.latest_attempt(run, at_least=attempt)
+            latest = -1 if found is None else found
         if latest < attempt:
             raise RunNotFound(*run) if latest < 0 else AttemptNotFound(run_id, attempt, latest)
 

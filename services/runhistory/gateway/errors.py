@@ -15,6 +15,7 @@ from runhistory.events.metric_batch import InvalidBatch, TooLarge
 from runhistory.events.strict_json import NotStrictJson
 from runhistory.gateway.appender import LogUnavailable
 from runhistory.gateway.attempts import AttemptNotFound, RunNotFound
+from runhistory.gateway.event_log import EventLogUnavailable
 from runhistory.gateway.watermarks import NotYetVisible
 from runhistory.kafka.commands import ReplyTimeout
 from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
@@ -106,7 +107,7 @@ def _of_another_part(exception: Exception) -> ApiError:
             return ApiError(503, "reply_timeout", str(exception))
         case NotYetVisible():
             return ApiError(503, "not_yet_visible", str(exception))
-        case LogUnavailable():
+        case LogUnavailable() | EventLogUnavailable():
             return ApiError(503, "unavailable", str(exception))
         case EngineUnavailable():
             return ApiError(

@@ -18,7 +18,8 @@ T = TypeVar("T")
 
 THREADS: Final = 8
 WAITING: Final = 128
-READ_SECONDS: Final = 30
+READ_SECONDS: Final = 10
+"""So long a reader waits, for a thread and for ClickHouse together."""
 
 
 class Reader:
@@ -36,7 +37,8 @@ class Reader:
         """`function(client, *args, **kwargs)` in a thread; what it raises is raised here.
 
         Raises:
-            EngineUnavailable: ClickHouse does not answer, or too many reads wait already.
+            EngineUnavailable: ClickHouse does not answer within READ_SECONDS, or too many reads
+                wait already.
         """
         if self._busy >= self._limit:
             raise EngineUnavailable("too many reads are waiting")
@@ -45,7 +47,11 @@ class Reader:
             self._pool, lambda: self._call(lambda client: function(client, *args, **kwargs))
         )
         call.add_done_callback(self._done)  # not here: a caller that gives up frees no thread
-        return await asyncio.shield(call)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await asyncio.shield(call)
+        except TimeoutError as error:
+            raise EngineUnavailable(f"no answer within {READ_SECONDS} s") from error
 
     def stop(self) -> None:
         """Let what runs come to its end, and take nothing more."""
@@ -59,6 +65,8 @@ class Reader:
     def _call(self, function: Callable[[Any], T]) -> T:
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = open_client(self._url, max_execution_time=READ_SECONDS)
+            client = self._local.client = open_client(
+                self._url, answer_seconds=READ_SECONDS, max_execution_time=READ_SECONDS
+            )
         with reporting_unavailable():
             return function(client)

@@ -9,11 +9,13 @@ from typing import Final
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
+from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.gateway.app import create_app
 from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
 from runhistory.gateway.door import Door
+from runhistory.gateway.event_log import EventLog
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.watermarks import Watermarks
 from runhistory.gateway.write_routes import SOURCE
@@ -23,8 +25,11 @@ from runhistory.query import runs as run_queries
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, is_loopback
 
+LOOKUP_SECONDS: Final = 3.0
+"""So long a batch for an unknown run waits for ClickHouse before the log is read instead."""
+
 CATCH_UP_SECONDS: Final = 5.0
-"""So long a batch for an unknown run waits for the sink before it is refused."""
+"""So long a batch for an unknown run waits for the sink before the log is read instead."""
 
 DRAIN_SECONDS: Final = 9
 """So long requests may take to end after SIGTERM. What is cut off is safe to send again."""
@@ -76,12 +81,18 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     reader = Reader(settings.clickhouse)
 
     async def latest_attempt(workspace: str, run_id: str) -> int | None:
-        return await reader.read(run_queries.latest_attempt, workspace=workspace, run_id=run_id)
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                return await reader.read(
+                    run_queries.latest_attempt, workspace=workspace, run_id=run_id
+                )
+        except TimeoutError as error:
+            raise EngineUnavailable(f"no answer within {LOOKUP_SECONDS:g} s") from error
 
     async def catch_up(run_id: str) -> None:
         await watermarks.catch_up(run_id, CATCH_UP_SECONDS)
 
-    attempts = Attempts(latest_attempt, catch_up)
+    attempts = Attempts(latest_attempt, catch_up, EventLog(settings.kafka, SOURCE))
     commands.on_reply.append(attempts.see)
     try:
         await asyncio.gather(commands.start(), appender.start())

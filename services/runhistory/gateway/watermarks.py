@@ -13,14 +13,13 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from runhistory.events.codec import Watermark
+from runhistory.gateway.event_log import place_of
 from runhistory.kafka.clients import close, open_consumer
-from runhistory.kafka.topics import load_topics, partitions_of
+from runhistory.kafka.topics import load_topics
 
 SINK_GROUP: Final = "sink"
-EVENTS_TOPIC: Final = "run.events"
 WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.02
 _RETRY_SECONDS: Final = 0.25
@@ -67,8 +66,7 @@ class Watermarks:
         Raises:
             NotYetVisible: it has not after `seconds`, or Kafka is away.
         """
-        partitions = partitions_of(EVENTS_TOPIC)
-        place = partitions[DefaultPartitioner()(run_id.encode(), range(len(partitions)), None)]
+        place = place_of(run_id)
         try:
             async with asyncio.timeout(seconds):
                 end = (await (await self._follower()).end_offsets([place]))[place]

@@ -5,9 +5,11 @@ from typing import Literal
 
 import pytest
 
+from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.domain.status import RunStatus
 from runhistory.events.codec import Reply
 from runhistory.gateway.attempts import AttemptNotFound, Attempts, RunNotFound
+from runhistory.gateway.watermarks import NotYetVisible
 
 RUN = "0" * 31 + "1"
 
@@ -19,13 +21,33 @@ class Projection:
         self.visible: dict[tuple[str, str], int] = {}
         self.behind: dict[tuple[str, str], int] = {}
         self.lookups = 0
+        self.is_away = False
+        self.sink_is_away = False
 
     async def lookup(self, workspace: str, run_id: str) -> int | None:
         self.lookups += 1
+        if self.is_away:
+            raise EngineUnavailable("away")
         return self.visible.get((workspace, run_id))
 
     async def catch_up(self, run_id: str) -> None:
+        if self.sink_is_away:
+            raise NotYetVisible("behind")
         self.visible.update(self.behind)
+
+
+class Log:
+    """The log: it has what is visible and what is behind, and remembers what was asked."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection, self._read = projection, dict[tuple[str, str], int]()
+
+    def known(self, run: tuple[str, str]) -> int | None:
+        return self._read.get(run)
+
+    async def latest_attempt(self, run: tuple[str, str], at_least: int) -> int | None:
+        self._read = {**self._projection.visible, **self._projection.behind}
+        return self._read.get(run)
 
 
 @pytest.fixture
@@ -35,7 +57,7 @@ def projection() -> Projection:
 
 @pytest.fixture
 def attempts(projection: Projection) -> Attempts:
-    return Attempts(projection.lookup, projection.catch_up, max_runs=3)
+    return Attempts(projection.lookup, projection.catch_up, Log(projection), max_runs=3)
 
 
 def reply(
@@ -93,6 +115,22 @@ async def test_a_new_attempt_of_a_known_run_is_looked_up(
     attempts.see(reply(1))
     projection.behind["ws", RUN] = 2
     await attempts.require("ws", RUN, 2)
+
+
+@pytest.mark.parametrize("away", ["is_away", "sink_is_away"])
+async def test_the_log_knows_while_clickhouse_or_the_sink_is_away(
+    attempts: Attempts, projection: Projection, away: str
+) -> None:
+    setattr(projection, away, True)
+    projection.behind["ws", RUN] = 2
+    await attempts.require("ws", RUN, 2)
+    asked = projection.lookups
+    await attempts.require("ws", RUN, 1)
+    assert projection.lookups == asked
+    with pytest.raises(AttemptNotFound, match="latest is 2"):
+        await attempts.require("ws", RUN, 3)
+    with pytest.raises(RunNotFound):
+        await attempts.require("ws", "f" * 32, 1)
 
 
 async def test_refusals_and_experiments_teach_nothing(attempts: Attempts) -> None:
