@@ -5,9 +5,12 @@ be: nothing is cut off or folded, one line is one row.
 """
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from msgspec import Struct
@@ -25,6 +28,7 @@ STATUS_STYLES: Final = {
 }
 
 
+NAME: Final = "runhistory"
 _AS_WIDE_AS_NEEDED: Final = 1_000_000
 
 
@@ -47,8 +51,24 @@ def note(text: str, style: str = "dim") -> None:
 
 
 def error(text: str) -> None:
-    """Why it did not work and what to do, on stderr."""
+    """Why it did not work and what to do, on stderr. The commands that it names can be pasted."""
+    text = text.replace(f"`{NAME} ", f"`{program()} ")
     _line(f"Error: {text}", "red", to_stderr=True)
+
+
+def program() -> str:
+    """What to type to call this program again, for the commands that we suggest.
+
+    Its name where PATH leads to it; else the path by which it was called, as from a virtual
+    environment that is not activated.
+    """
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{_pasteable(Path(sys.executable))} -m runhistory.cli"
+    found = shutil.which(NAME)
+    if called.name != NAME or (found and Path(found).resolve() == called.resolve()):
+        return NAME
+    return _pasteable(called)
 
 
 def raw(text: str, *, to_stderr: bool = False) -> None:
@@ -99,6 +119,15 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person looks at it."""
     return stream.isatty()
+
+
+def _pasteable(path: Path) -> str:
+    """A path for a shell, from here when it lies below."""
+    try:
+        path = path.absolute().relative_to(Path.cwd())
+    except ValueError:
+        return shlex.quote(str(path))
+    return shlex.quote(str(path) if len(path.parts) > 1 else f"./{path}")
 
 
 def _line(text: str, style: str, *, to_stderr: bool) -> None:

@@ -95,10 +95,11 @@ def _goes_on(client: "RunClient") -> bool:
 
 
 def _detach(client: "RunClient") -> None:
+    program = console.program()
     console.note(
         f"Detached; the run goes on.\n"
-        f"  runhistory logs {client.run_id} --follow\n"
-        f"  runhistory cancel {client.run_id}"
+        f"  {program} logs {client.run_id} --follow\n"
+        f"  {program} cancel {client.run_id}"
     )
 
 
@@ -131,11 +132,12 @@ def _print_files(kept: list[dict[str, Any]]) -> None:
 
 
 def _print_next(run_id: str, has_files: bool) -> None:
+    program = console.program()
     console.say()
     console.say("Where to look next:")
-    console.say(f"  runhistory show {run_id}")
-    console.say(f"  runhistory metrics {run_id} --system")
-    console.say(f"  runhistory logs {run_id}")
+    console.say(f"  {program} show {run_id}")
+    console.say(f"  {program} metrics {run_id} --system")
+    console.say(f"  {program} logs {run_id}")
     if has_files:
-        console.say(f"  runhistory download {run_id}")
-    console.say(f"  runhistory snapshot {run_id} --restore DIR")
+        console.say(f"  {program} download {run_id}")
+    console.say(f"  {program} snapshot {run_id} --restore DIR")

@@ -46,7 +46,8 @@ def runs(
     if as_json:
         console.say_json(found)
     elif not found:
-        console.note("No runs. Submit one: runhistory submit DIR --script train.py --follow")
+        program = console.program()
+        console.note(f"No runs. Submit one: {program} submit DIR --script train.py --follow")
     else:
         console.table(_COLUMNS, [_row(run) for run in found])
 

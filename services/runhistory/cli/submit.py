@@ -28,7 +28,7 @@ class SubmitCommand(TyperCommand):
             if option and type(error).__name__ == "NoSuchOption" and "--" not in args:
                 ctx.fail(
                     f"No such option: {option}. If it is meant for the script, put it after `--`: "
-                    f"runhistory submit DIR --script train.py -- {option} …"
+                    f"{console.program()} submit DIR --script train.py -- {option} …"
                 )
             raise
 
@@ -125,9 +125,10 @@ def _announce(client: "RunClient", as_json: bool) -> None:
     console.say(f"Submitted {details['display_name']} to {details['experiment']}.", "bold")
     console.say(f"  id        {client.run_id}")
     console.say(f"  snapshot  {details['snapshot_id']}")
+    program = console.program()
     console.say("Next:")
-    console.say(f"  runhistory logs {client.run_id} --follow")
-    console.say(f"  runhistory show {client.run_id}")
+    console.say(f"  {program} logs {client.run_id} --follow")
+    console.say(f"  {program} show {client.run_id}")
 
 
 @contextmanager

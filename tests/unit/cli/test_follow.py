@@ -139,7 +139,7 @@ def test_ctrl_c_on_a_terminal_asks_and_detaches(
     terminal.type("\x03")
     terminal.expect("[d]etach")
     terminal.type("\n")
-    terminal.expect("runhistory cancel ")
+    terminal.expect(f"{sys.executable} -m runhistory.cli cancel ")
     assert terminal.process.wait(SECONDS) == 130
     assert not any(path.endswith("/commands") for path, _ in submitting.asked)
 
