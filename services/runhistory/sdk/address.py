@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import shlex
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,12 +18,14 @@ CONFIG_FILE: Final = Path(".runhistory") / "config.json"
 
 
 class Address(msgspec.Struct, frozen=True):
-    """A gateway's URL and the workspace there; `origin` says who named them."""
+    """A gateway's URL and the workspace there; `origin` says who named them, which is `file`
+    when a config.json did."""
 
     url: str = DEFAULT_URL
     workspace: str = DEFAULT_WORKSPACE
     token: str | None = None
     origin: str = "the default"
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -47,6 +50,20 @@ class Address(msgspec.Struct, frozen=True):
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return host == "localhost"
+
+    @property
+    def advice(self) -> str:
+        """What to do when nobody answers there: to start it, or to name another address."""
+        if self.file is None:
+            return (
+                "Start runhistory there with `runhistory up`, or name another address in "
+                "RUNHISTORY_URL."
+            )
+        folder = shlex.quote(str(self.file.parent))
+        return (
+            f"Start runhistory there with `runhistory up --data {folder}`, or remove {self.file} "
+            "to use another address: it goes before RUNHISTORY_URL."
+        )
 
 
 def find_address(path: str | os.PathLike[str] | None = None) -> Address:
@@ -96,4 +113,5 @@ def _from_file(path: Path) -> Address:
         workspace=rest[0],
         token=rest[1] or os.environ.get("RUNHISTORY_TOKEN") or None,
         origin=str(path),
+        file=path,
     )

@@ -220,8 +220,7 @@ class Connection:
         url, origin = self.address.url, self.address.origin
         if not self._answered:
             return NobodyAnswers(
-                f"Nobody answers at {url} (from {origin}): {error}. Start runhistory there with "
-                "`runhistory up`, or name another address in RUNHISTORY_URL."
+                f"Nobody answers at {url} (from {origin}): {error}. {self.address.advice}"
             )
         return Unavailable(f"{url} does not answer now ({type(error).__name__}: {error}).")
 

@@ -3,11 +3,12 @@
 import io
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from runhistory.sdk import http
-from runhistory.sdk.address import Address
+from runhistory.sdk.address import Address, find_address
 from runhistory.sdk.errors import (
     Conflict,
     InvalidRequest,
@@ -113,6 +114,17 @@ def test_when_nobody_answers_it_says_where_and_what_to_do() -> None:
     assert time.monotonic() - began < http.FIRST_PATIENCE + 2
     for part in (url, "RUNHISTORY_URL", "runhistory up"):
         assert part in str(caught.value)
+
+
+def test_when_a_file_names_the_address_the_advice_is_about_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "my data/config.json"
+    file.parent.mkdir()
+    file.write_text(f'{{"url": "http://127.0.0.1:{closed_port()}"}}')
+    with pytest.raises(NobodyAnswers) as caught:
+        Connection(find_address(file)).get("/runs", patience=0.0)
+    assert f"`runhistory up --data '{file.parent}'`" in str(caught.value)
+    assert f"remove {file} " in str(caught.value)
+    assert "in RUNHISTORY_URL" not in str(caught.value), "the file would win"
 
 
 def test_reads_carry_the_watermarks_of_own_writes_until_they_were_answered(
