@@ -66,7 +66,7 @@ def test_patience_ends(gateway: ScriptedGateway, connection: Connection) -> None
     gateway.script = lambda request: Answer(503, answer)
     began = time.monotonic()
     with pytest.raises(Unavailable, match="The lifecycle is away") as caught:
-        connection.get("/runs", patience=0.2)
+        connection.get("/runs", patience=1.0)
     assert time.monotonic() - began < 5
     assert (caught.value.code, caught.value.status) == ("reply_timeout", 503)
     assert len(gateway.requests) > 2
