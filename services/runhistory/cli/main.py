@@ -42,11 +42,18 @@ class Commands(TyperGroup):
         except (RunHistoryError, SnapshotError, stack.StackTrouble, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            console.error(str(error) or type(error).__name__)
+            console.error(_message(error))
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             console.note("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _message(error: Exception) -> str:
+    """What the error says; of a file that is not there, also which there are."""
+    text = str(error) or type(error).__name__
+    there = error.details.get("files") if isinstance(error, RunHistoryError) else None
+    return f"{text} Its files: {', '.join(there)}." if there else text
 
 
 app = typer.Typer(

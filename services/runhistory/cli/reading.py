@@ -8,10 +8,19 @@ if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
     from runhistory.sdk.workspace import Workspace
 
+
+def _not_empty(reference: str) -> str:
+    if not reference.strip():
+        raise typer.BadParameter("name a run, or @latest for the newest")
+    return reference
+
+
 RunReference = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run's id, the beginning of it, its display name, or @latest."
+        metavar="RUN",
+        help="A run's id, the beginning of it, its display name, or @latest.",
+        callback=_not_empty,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -6,8 +6,10 @@ import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, open_workspace, pairs
+from runhistory.domain.status import RunStatus
 
 PAGE = 100
+STATUSES = tuple(str(status) for status in RunStatus)
 
 _COLUMNS = (
     console.Column("name", style="bold"),
@@ -41,6 +43,8 @@ def runs(
       runhistory runs --experiment digits --status Failed
       runhistory runs --tag team=vision --limit 500 --json
     """
+    if status is not None and status not in STATUSES:
+        raise typer.BadParameter(f"choose one of {', '.join(STATUSES)}", param_hint="--status")
     wanted = [f"{name}:{value}" for name, value in pairs(tag, "--tag").items()]
     found = _fetch(limit, experiment=experiment, status=status, tag=wanted)
     if as_json:

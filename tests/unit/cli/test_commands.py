@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from runhistory.cli.main import app
+from runhistory.domain.status import RunStatus
 from runhistory.snapshots import File, Manifest
 from tests.unit.cli.canned_gateway import CannedGateway
 from tests.unit.cli.conftest import invoke
@@ -71,12 +72,21 @@ def test_the_page_about_the_command_line_is_what_help_says() -> None:
         ["logs", RUN, "--stream", "nowhere"],
         ["logs", RUN, "--follow", "--tail", "3"],
         ["show"],
+        ["show", ""],
+        ["logs", " "],
+        ["runs", "--status", "Bogus"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     shown = invoke(*arguments)
     assert shown.exit_code == 2
     assert "Usage" in shown.stderr
+
+
+def test_a_status_that_is_none_names_those_that_are() -> None:
+    shown = invoke("runs", "--status", "completed")
+    for status in RunStatus:
+        assert status in shown.stderr
 
 
 def test_an_option_meant_for_the_script_is_explained() -> None:
@@ -206,6 +216,18 @@ def test_files_are_downloaded_by_name_folder_or_pattern(
     missing = invoke("download", RUN, "outputs/modle.npz")
     assert missing.exit_code == 1
     assert "outputs/model.npz" in missing.stderr
+
+
+def test_a_file_that_went_away_names_those_that_are_there(gateway: CannedGateway) -> None:
+    error = {"code": "file_not_found", "message": "No file 'a'.", "details": {"files": ["b", "c"]}}
+    gateway.answers |= {
+        "/runs/*": RUN_DETAILS,
+        "/runs/*/files": {"files": [{"name": "a", "size": 1, "sha256": "0" * 64}]},
+        "/runs/*/files/a": (404, {"error": error}),
+    }
+    shown = invoke("download", RUN, "a")
+    assert shown.exit_code == 1
+    assert shown.stderr == "Error: No file 'a'. Its files: b, c.\n"
 
 
 def test_a_file_name_that_climbs_out_is_not_written(gateway: CannedGateway, tmp_path: Path) -> None:
