@@ -12,7 +12,7 @@ While none can be reached, appends fail at once instead of piling up.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from runhistory.kafka.clients import close, open_producer
 
 ACK_SECONDS: Final = 10.0
 PENDING_BYTES: Final = 64 * 1024 * 1024
-"""Bytes that may wait for Kafka's acknowledgement; what comes on top is refused."""
+"""Bytes of batches that may be read or wait for Kafka's acknowledgement; more are refused."""
 
 _REOPEN_SECONDS: Final = 0.5
 
@@ -70,14 +70,20 @@ class Appender:
             await close(producer)
         await asyncio.gather(*self._closing)
 
-    def admit(self) -> None:
-        """Refuse work while too much is waiting already, before its body is even read.
+    @contextlib.contextmanager
+    def admit(self, size: int) -> Iterator[None]:
+        """Hold room for a batch of `size` bytes, from before its body is read to its answer.
 
         Raises:
-            LogUnavailable: PENDING_BYTES are waiting.
+            LogUnavailable: PENDING_BYTES are being read or wait for Kafka already.
         """
         if self._pending >= self._limit:
             raise LogUnavailable("Kafka is slow or away and the gateway's memory for it is full.")
+        self._pending += size
+        try:
+            yield
+        finally:
+            self._pending -= size
 
     async def append(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]
@@ -87,15 +93,11 @@ class Appender:
         Raises:
             LogUnavailable: not acknowledged within ACK_SECONDS; the outcome is unknown.
         """
-        self.admit()
-        self._pending += len(value)
         try:
             async with asyncio.timeout(ACK_SECONDS):
                 return await self._append(topic, key, value, headers)
         except TimeoutError as error:
             raise LogUnavailable(f"Kafka did not answer within {ACK_SECONDS:g} s.") from error
-        finally:
-            self._pending -= len(value)
 
     async def _append(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from litestar import Response, post
+from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
 
 from runhistory.domain.commands import Command, CreateExperiment, CreateRun
@@ -14,6 +15,7 @@ from runhistory.events import cloudevents, log_batch, metric_batch
 from runhistory.events.codec import Reply, Watermark
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogBatch
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricBatch
+from runhistory.gateway.admission import Admission
 from runhistory.gateway.bodies import (
     CommandResult,
     ExperimentCreation,
@@ -24,7 +26,7 @@ from runhistory.gateway.bodies import (
     Written,
     to_command,
 )
-from runhistory.gateway.context import Gateway, GatewayRequest
+from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.wire import (
     AttemptParameter,
@@ -122,6 +124,7 @@ async def send_command(
     dto=raw_body(MetricBatch),
     return_dto=None,
     request_max_body_size=metric_batch.MAX_BATCH_BYTES,
+    middleware=[DefineMiddleware(Admission, limit=metric_batch.MAX_BATCH_BYTES)],
     responses=fails(404, 413),
 )
 async def log_metrics(
@@ -155,6 +158,7 @@ async def log_metrics(
     operation_id="write_logs",
     dto=raw_body(LogBatch),
     return_dto=None,
+    middleware=[DefineMiddleware(Admission, limit=MAX_JSON_BYTES)],
     responses=fails(404, 413),
 )
 async def write_logs(
