@@ -35,7 +35,8 @@ stop:  ## stop what `make run` started; its data stay in .runhistory/
 setup: $(INSTALLED)  ## install everything, as locked, into .venv/
 
 test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
+		--no-loadscope-reorder $(TESTS)
 
 lint: setup  ## ruff, mypy and the import rule
 	$(BIN)/ruff check
