@@ -4,7 +4,7 @@ So what clients send at once while Kafka is slow or away costs the gateway bound
 bodies themselves stay outside.
 """
 
-from litestar.types import ASGIApp, Scope, Receive, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from runhistory.gateway.context import Gateway
 
