@@ -42,12 +42,12 @@ class _Follower:
     def __init__(self, client: "RunClient", *, all_to_stderr: bool) -> None:
         self._client, self._all_to_stderr = client, all_to_stderr
         self._printed = 0
-        self._status = ""
+        self._statuses_printed = 0
 
     def follow(self) -> dict[str, Any]:
         from runhistory.sdk.follow import follow
 
-        seen = 0
+        seen = statuses_seen = 0
 
         def on_line(line: dict[str, Any]) -> None:
             nonlocal seen
@@ -56,14 +56,20 @@ class _Follower:
                 self._printed = seen  # before the line: interrupted, it is not printed again
                 _print_line(line, self._all_to_stderr)
 
-        return follow(self._client, on_line=on_line, on_status=self._on_status)
+        def on_status(details: dict[str, Any], status: str) -> None:
+            nonlocal statuses_seen
+            statuses_seen += 1
+            if statuses_seen > self._statuses_printed:
+                self._statuses_printed = statuses_seen
+                _print_status(details, status, is_first=statuses_seen == 1)
 
-    def _on_status(self, details: dict[str, Any]) -> None:
-        if not self._status:
-            console.note(f"{details['display_name']} ({details['run_id']})", "bold")
-        if details["status"] != self._status:
-            self._status = details["status"]
-            console.note(f"● {self._status}", console.STATUS_STYLES.get(self._status, "dim"))
+        return follow(self._client, on_line=on_line, on_status=on_status)
+
+
+def _print_status(details: dict[str, Any], status: str, *, is_first: bool) -> None:
+    if is_first:
+        console.note(f"{details['display_name']} ({details['run_id']})", "bold")
+    console.note(f"● {status}", console.STATUS_STYLES.get(status, "dim"))
 
 
 def _print_line(line: dict[str, Any], all_to_stderr: bool) -> None:

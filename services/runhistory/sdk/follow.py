@@ -1,8 +1,9 @@
 """Follow a run to its end: its status and its console lines as they come.
 
 Both are polled; a line is asked for by the cursor after the last one, so each comes once and in
-order. Lines and status reach the projection on separate ways, so after the end lines are asked
-for until none came for DRAIN seconds. A gateway that is away is waited for: the run goes on.
+order. Lines and status reach the projection on separate ways. So before the lines of a run that
+was not seen Running its status is asked for again, and after the end lines are asked for until
+none came for DRAIN seconds. A gateway that is away is waited for: the run goes on.
 """
 
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any, Final
 
-from runhistory.domain.status import TERMINAL
+from runhistory.domain.status import TERMINAL, RunStatus
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
 from runhistory.sdk.http import PATIENCE
 from runhistory.sdk.run_client import RunClient
@@ -23,8 +24,8 @@ logger: Final = logging.getLogger("runhistory")
 
 OnLine = Callable[[dict[str, Any]], None]
 """Called with each line: `attempt`, `stream`, `time` and `line`."""
-OnStatus = Callable[[dict[str, Any]], None]
-"""Called with the run's details when its status is another than before (and at first)."""
+OnStatus = Callable[[dict[str, Any], str], None]
+"""Called with the run's details for each status of its timeline, in order and once."""
 
 
 def is_terminal(status: str) -> bool:
@@ -63,6 +64,7 @@ class _Follower:
     ) -> None:
         self._client, self._on_line, self._on_status = client, on_line, on_status
         self.details: dict[str, Any] = {}
+        self._told = 0  # statuses of the timeline
         self._cursor: str | None = None
         self._quiet_since: float | None = None
 
@@ -75,23 +77,37 @@ class _Follower:
         return self._quiet_since is not None and monotonic() - self._quiet_since >= DRAIN
 
     def look(self) -> bool:
-        """Look once; whether anything was new. Lines come before the status that follows them."""
-        details = self._client.details(PATIENCE)
+        """Look once; whether anything was new. Lines come between the statuses around them."""
+        before = self.details.get("status")
+        self._look_at_status()
         lines = self._read_lines()
-        changed = bool(details["status"] != self.details.get("status"))
-        self.details = details
-        if changed and self._on_status:
-            self._on_status(details)
-        if lines or not is_terminal(details["status"]):
+        status = self.details["status"]
+        self._tell_statuses(and_the_end=True)
+        if lines or not is_terminal(status):
             self._quiet_since = None
         elif self._quiet_since is None:
             self._quiet_since = monotonic()
-        return changed or lines > 0
+        return status != before or lines > 0
+
+    def _look_at_status(self) -> None:
+        self.details = self._client.details(PATIENCE)
+        self._tell_statuses(and_the_end=False)
+
+    def _tell_statuses(self, *, and_the_end: bool) -> None:
+        for point in self.details["timeline"][self._told :]:
+            if is_terminal(point["status"]) and not and_the_end:
+                return
+            self._told += 1
+            if self._on_status:
+                self._on_status(self.details, point["status"])
 
     def _read_lines(self) -> int:
         count = 0
         while self._on_line:
-            lines, self._cursor = self._client.lines(self._cursor, PATIENCE)
+            lines, cursor = self._client.lines(self._cursor, PATIENCE)
+            if lines and self.details["status"] not in (RunStatus.RUNNING, *TERMINAL):
+                self._look_at_status()
+            self._cursor = cursor
             for line in lines:
                 self._on_line(line)
             count += len(lines)

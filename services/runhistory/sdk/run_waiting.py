@@ -44,5 +44,5 @@ def _print_line(line: dict[str, Any]) -> None:
     print(text, file=sys.stderr if line["stream"] == "stderr" else sys.stdout, flush=True)
 
 
-def _print_status(details: dict[str, Any]) -> None:
-    print(f"[runhistory] {details['status']}", flush=True)
+def _print_status(_: dict[str, Any], status: str) -> None:
+    print(f"[runhistory] {status}", flush=True)

@@ -10,16 +10,32 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from runhistory.domain.status import TERMINAL
 from tests.unit.cli.canned_gateway import CannedGateway
 from tests.unit.cli.conftest import invoke
 from tests.unit.cli.test_commands import RUN_DETAILS
 
 SECONDS = 20
-RUNNING = RUN_DETAILS | {"status": "Running", "ended": None, "error": None, "exit_code": None}
-ENDED = RUNNING | {"ended": RUN_DETAILS["ended"]}
+
+
+def details(*statuses: str) -> dict[str, Any]:
+    """A run's details after it went through `statuses`."""
+    timeline = [{"status": status, "time": RUN_DETAILS["created"]} for status in statuses]
+    return RUN_DETAILS | {
+        "status": statuses[-1],
+        "timeline": timeline,
+        "ended": RUN_DETAILS["ended"] if statuses[-1] in TERMINAL else None,
+        "error": None,
+        "exit_code": None,
+    }
+
+
+PASSED = ("Starting", "Queued", "Preparing", "Running")
+RUNNING = details(*PASSED)
 LINES = [
     {"attempt": 1, "stream": stream, "time": "2026-11-23T10:00:00.000000Z", "line": text}
     for stream, text in [("system", "It was built before."), ("stdout", "loss 2.19")]
@@ -49,7 +65,7 @@ COMMAND = [sys.executable, "-m", "runhistory.cli", *SUBMIT]
 
 @pytest.mark.parametrize(("status", "code"), [("Completed", 0), ("Failed", 1), ("Canceled", 1)])
 def test_only_completed_is_exit_code_0(submitting: CannedGateway, status: str, code: int) -> None:
-    submitting.answers["/runs/*"] = [RUNNING, ENDED | {"status": status}]
+    submitting.answers["/runs/*"] = [RUNNING, details(*PASSED, status)]
     shown = invoke(*SUBMIT)
     assert shown.exit_code == code
     assert shown.stdout.startswith("loss 2.19\n")
@@ -60,8 +76,27 @@ def test_only_completed_is_exit_code_0(submitting: CannedGateway, status: str, c
     assert f"● {status}" in shown.stderr
 
 
+def test_the_statuses_passed_come_before_the_lines_and_the_end_after(
+    submitting: CannedGateway,
+) -> None:
+    submitting.answers["/runs/*"] = [
+        details("Starting"),
+        RUNNING,  # asked for again, as lines had come
+        details(*PASSED, "Finalizing", "Completed"),
+    ]
+    shown = invoke(*SUBMIT, "--json").stderr.splitlines()
+    first = shown.index(f"{RUN_DETAILS['display_name']} ({RUN_DETAILS['run_id']})")
+    assert shown[first + 1 :] == [
+        *(f"● {status}" for status in PASSED),
+        "  It was built before.",
+        "loss 2.19",
+        "● Finalizing",
+        "● Completed",
+    ]
+
+
 def test_with_json_stdout_is_one_document(submitting: CannedGateway) -> None:
-    submitting.answers["/runs/*"] = [RUNNING, ENDED | {"status": "Failed"}]
+    submitting.answers["/runs/*"] = [RUNNING, details(*PASSED, "Failed")]
     shown = invoke(*SUBMIT, "--json")
     assert shown.exit_code == 1
     assert json.loads(shown.stdout)["status"] == "Failed"
@@ -154,7 +189,7 @@ def test_ctrl_c_on_a_terminal_cancels_when_told_so(
     submitting.answers["/runs/*/logs"] = [{"lines": LINES, "cursor": "a"}, {"lines": []}]
     terminal.type("c\n")
     terminal.expect("The run is CancelRequested.")
-    submitting.answers["/runs/*"] = ENDED | {"status": "Canceled"}
+    submitting.answers["/runs/*"] = details(*PASSED, "Canceled")
     terminal.expect("Canceled after 14.2 s")
     assert terminal.process.wait(SECONDS) == 1
     assert any(path.endswith("/commands") for path, _ in submitting.asked)

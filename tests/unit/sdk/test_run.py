@@ -244,6 +244,7 @@ class Life:
 
     def __init__(self, *statuses: str, lines: list[str] | None = None, **more: Any) -> None:
         self.statuses, self.lines, self.more = list(statuses), lines or [], more
+        self.passed: list[str] = []
 
     def __call__(self, request: Request) -> Answer:
         if request.path.endswith("/logs"):
@@ -252,13 +253,17 @@ class Life:
             lines = [{"stream": "stdout", "line": line, "attempt": 1, "time": 0} for line in new]
             return Answer(200, {"lines": lines, "cursor": str(after + len(new))})
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return Answer(200, details(status, **self.more))
+        if status not in self.passed[-1:]:
+            self.passed.append(status)
+        timeline = [{"status": passed} for passed in self.passed]
+        return Answer(200, details(status, timeline=timeline, **self.more))
 
 
 class TestWaiting:
     def test_it_returns_the_details_of_the_end(self, gateway: ScriptedGateway, run: Run) -> None:
         gateway.script = Life("Queued", "Running", "Finalizing", "Completed", exit_code=0)
-        assert run.wait_for_completion() == details("Completed", exit_code=0)
+        ended = run.wait_for_completion()
+        assert (ended["status"], ended["exit_code"]) == ("Completed", 0)
         assert run.status == "Completed"
 
     def test_it_prints_every_line_once_and_each_status(
