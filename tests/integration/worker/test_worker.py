@@ -329,7 +329,7 @@ async def test_a_worker_killed_right_after_its_claim_settles_it_in_its_next_life
         await asyncio.to_thread(worker.wait_ready)
         run_id = await world.submit({"train.py": SLEEP})
         claims = world.folder / "worker" / "claims"
-        await world.until(lambda: list(claims.iterdir()))
+        await world.until_status(run_id, "Preparing")  # the file alone does not mean it was sent
         worker.kill()
         worker.start()
         assert await world.ended(run_id) == "Failed"
