@@ -76,7 +76,14 @@ def process_specs(
             port=ports[name],
             log=files.log(name),
             stop_seconds=STOP_SECONDS[name],
-            environment={**shared, "RUNHISTORY_PORT": str(ports[name]), **extra},
+            environment={
+                **shared,
+                "RUNHISTORY_PORT": str(ports[name]),
+                # There is one of each, so its name is its own: started again, it has its
+                # partitions back at once.
+                "RUNHISTORY_INSTANCE": name,
+                **extra,
+            },
         )
 
     def python(module: str, *arguments: str) -> list[str]:

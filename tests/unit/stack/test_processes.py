@@ -34,6 +34,7 @@ def test_a_service_understands_its_environment(files: StackFiles, name: str) -> 
     assert (settings.host, settings.port) == ("127.0.0.1", spec.port)
     assert settings.url == "http://127.0.0.1:9000"
     assert settings.kafka == "127.0.0.1:9010"
+    assert settings.instance == name
     assert settings.clickhouse == "http://127.0.0.1:9012"
     assert settings.objects == f"file://{files.data.parent}/a%20b/objects"
 
