@@ -55,7 +55,8 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
     assert migrate(server.url, storage) == []
     assert {"points", "runs", "metrics_landing", "migrations"} <= _tables(server, storage)
     assert _tables(server, "runhistory") == {
-        "points", "rollup", "series", "batches", "events", "runs", "run_statuses", "tags",
+        "points", "rollup", "series", "batches", "events", "event_offsets", "runs",
+        "run_statuses", "tags",
         "properties", "params", "files", "log_lines", "experiments",
     }  # fmt: skip
 
