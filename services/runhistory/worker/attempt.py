@@ -178,7 +178,8 @@ class Attempt:
             reply = await self._holder.report_exit(ended.exit_code, ended.signal)
             if reply.outcome == "refused":
                 self._note_refusal(reply)
-        return failure(ended, list(self._console.last_errors))
+        last_errors = list(self._console.last_errors)
+        return failure(ended, last_errors, terminated=self._is_cut_short)
 
     async def _prepare(self) -> Path | None:
         """Check out and build; the environment's folder, None for the worker's interpreter."""

@@ -30,16 +30,18 @@ _HINTS: Final = {
 }
 
 
-def failure(exit: Exit, last_lines: Sequence[str]) -> RunError | None:
+def failure(exit: Exit, last_lines: Sequence[str], *, terminated: bool = False) -> RunError | None:
     """What to report for this end; None when it was a success.
 
     `last_lines` of the error stream become the details, the last of them when they are many.
+    `terminated`: the worker ended it on purpose, so nobody need wonder about the signal.
     """
     details = tail("\n".join(last_lines))
     if exit.problem is not None:
         return RunError("RunnerLost", tail(exit.problem), details)
     if exit.signal is not None:
-        message = f"The script was killed by {exit.signal}.{_HINTS.get(exit.signal, '')}"
+        hint = " It had been told to stop." if terminated else _HINTS.get(exit.signal, "")
+        message = f"The script was killed by {exit.signal}.{hint}"
         return RunError("Signal", message, details)
     if exit.exit_code != 0:
         return RunError("ExitCode", f"The script exited with code {exit.exit_code}.", details)

@@ -39,3 +39,12 @@ def test_every_signal_has_a_name() -> None:
         signal_name(number) for number in range(1, signal.SIGRTMAX + 1) if number not in (32, 33)
     }
     assert {"SIGKILL", "SIGTERM", "SIGRTMIN+1"} <= names
+
+
+def test_a_script_that_was_told_to_stop_is_not_said_to_have_run_out_of_memory() -> None:
+    killed = Exit(signal="SIGKILL")
+    guess, known = failure(killed, []), failure(killed, [], terminated=True)
+    assert guess is not None
+    assert "out of memory" in guess.message
+    assert known is not None
+    assert known.message == "The script was killed by SIGKILL. It had been told to stop."
