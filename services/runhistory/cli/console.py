@@ -30,14 +30,19 @@ STATUS_STYLES: Final = {
 
 NAME: Final = "runhistory"
 _AS_WIDE_AS_NEEDED: Final = 1_000_000
+_GAP: Final = 2  # characters between columns
+_FOLDED: Final = 8  # characters that a folded column has at least
 
 
 class Column(Struct, frozen=True):
-    """A table's column."""
+    """A table's column. On a narrow terminal the cells of one that is `whole` stay in one line, so
+    that they can be copied, and one that is `optional` is left out."""
 
     name: str
     right: bool = False
     style: str = ""
+    whole: bool = False
+    optional: bool = False
 
 
 def say(text: str = "", style: str = "") -> None:
@@ -89,31 +94,60 @@ def say_json_line(value: Any) -> None:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout. On a terminal long cells are folded, never cut."""
+    """A table on stdout. On a terminal optional columns go, the first one first, until there is
+    room; then long cells are folded, never cut."""
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    rows, width = list(rows), _AS_WIDE_AS_NEEDED
+    if is_terminal(sys.stdout):
+        columns, rows, width = _fit(columns, rows, shutil.get_terminal_size().columns)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for number, column in enumerate(columns):
         drawn.add_column(
             Text(column.name),
             justify="right" if column.right else "left",
             style=column.style,
             overflow="fold",
-            no_wrap=not is_terminal(sys.stdout),
+            no_wrap=column.whole or not is_terminal(sys.stdout),
+            min_width=_least_width(column, number, rows),
         )
     for row in rows:
         drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
     if is_terminal(sys.stdout):
-        _console(False).print(drawn)
+        Console(width=width).print(drawn)
         return
-    from rich.console import Console
-
-    in_a_pipe = Console(width=_AS_WIDE_AS_NEEDED, color_system=None)
+    in_a_pipe = Console(width=width, color_system=None)
     with in_a_pipe.capture() as captured:
         in_a_pipe.print(drawn)
     for line in captured.get().splitlines():
         raw(line.rstrip())
+
+
+def _fit(
+    columns: Sequence[Column], rows: list[Sequence[str]], room: int
+) -> tuple[Sequence[Column], list[Sequence[str]], int]:
+    """The columns and rows that are shown, and the width: more than `room` if nothing helps."""
+    kept = list(range(len(columns)))
+    widths = [_width(column, number, rows) for number, column in enumerate(columns)]
+    for number, column in enumerate(columns):
+        if column.optional and sum(widths[one] + _GAP for one in kept) - _GAP > room:
+            kept.remove(number)
+    least = sum(_least_width(columns[one], one, rows) + _GAP for one in kept) - _GAP
+    shown = [[row[one] for one in kept] for row in rows]
+    return [columns[one] for one in kept], list(shown), max(room, least)
+
+
+def _width(column: Column, number: int, rows: Sequence[Sequence[str]]) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column.name, *(row[number] for row in rows))))
+
+
+def _least_width(column: Column, number: int, rows: Sequence[Sequence[str]]) -> int:
+    width = _width(column, number, rows)
+    return width if column.whole else max(len(column.name), min(width, _FOLDED))
 
 
 def is_terminal(stream: TextIO) -> bool:

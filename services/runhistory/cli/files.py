@@ -10,9 +10,9 @@ from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, RunReference, open_run
 
 _COLUMNS = (
-    console.Column("file", style="bold"),
+    console.Column("file", style="bold", whole=True),
     console.Column("size", right=True),
-    console.Column("sha256", style="dim"),
+    console.Column("sha256", style="dim", optional=True),
 )
 
 

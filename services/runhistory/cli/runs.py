@@ -12,12 +12,12 @@ PAGE = 100
 STATUSES = tuple(str(status) for status in RunStatus)
 
 _COLUMNS = (
-    console.Column("name", style="bold"),
+    console.Column("name", style="bold", whole=True),
     console.Column("experiment"),
     console.Column("status"),
-    console.Column("created"),
-    console.Column("took", right=True),
-    console.Column("id", style="dim"),
+    console.Column("created", optional=True),
+    console.Column("took", right=True, optional=True),
+    console.Column("id", style="dim", whole=True),
 )
 
 

@@ -71,3 +71,40 @@ def test_an_error_of_another_room_can_be_pasted_too(
 ) -> None:
     console.error("Start it with `runhistory up`.")
     assert capsys.readouterr().err == "Error: Start it with `.venv/bin/runhistory up`.\n"
+
+
+COLUMNS = (
+    console.Column("name", whole=True),
+    console.Column("experiment"),
+    console.Column("created", optional=True),
+    console.Column("took", optional=True),
+    console.Column("id", whole=True),
+)
+ID = "0193a7b8c9d0e1f2a3b4c5d6e7f80912"
+
+
+@pytest.mark.parametrize(
+    ("name", "experiment", "width", "header"),
+    [
+        ("brave_otter_7c11", "digits", 100, ["name", "experiment", "created", "took", "id"]),
+        ("brave_otter_7c11", "digits", 80, ["name", "experiment", "took", "id"]),
+        ("brave_otter_7c11", "digits", 64, ["name", "experiment", "id"]),
+        ("brave_otter_7c11", "an experiment with a long name", 80, ["name", "experiment", "id"]),
+        ("a name as long as can be" * 3, "digits", 80, ["name", "experiment", "id"]),
+    ],
+)
+def test_names_and_ids_stay_whole_on_a_terminal(
+    name: str,
+    experiment: str,
+    width: int,
+    header: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(console, "is_terminal", lambda stream: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    console.table(COLUMNS, [(name, experiment, "2026-11-23 10:00:00", "3 min 07 s", ID)])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1].startswith(name)
+    assert shown[1].rstrip().endswith(ID)
+    assert [column.name for column in COLUMNS if column.name in shown[0]] == header
