@@ -27,7 +27,7 @@ from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
 from runhistory.query.experiments import get_experiment, list_experiments
 from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
-from runhistory.query.metrics import load_curves, load_summaries
+from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
 from runhistory.query.runs import InvalidCursor, get_run, latest_attempt, list_runs, resolve_run
 from tests.conftest import Engine
 from tests.support.landing import History, Row, insert, log_row, metric_row
@@ -259,6 +259,44 @@ def test_latest_hides_earlier_attempts_from_its_own_first_step(
     assert (summary.last, summary.min, summary.max) == (34, 10, 34)
     whole_summary = load_summaries(client, **own, keys=["loss"], attempt="all")[0]
     assert (whole_summary.count, whole_summary.last, whole_summary.last_step) == (9, 19, 9)
+
+
+def test_more_points_than_one_answer_may_have(client: Client, workspace: str) -> None:
+    run_id = new_run_id()
+    rows = [
+        metric_row(workspace, run_id, _batch("loss", [0, 1, 2], [1, 2, 3])),
+        metric_row(workspace, run_id, _batch("system/cpu", [0, 1], [1, 2], seq=1)),
+    ]
+    insert(client, "metrics_landing", [*rows, rows[0]])  # a repetition counts once
+    own: Any = {"workspace": workspace, "run_id": run_id}
+    with pytest.raises(TooManyPoints, match="5 points") as raised:
+        load_curves(client, **own, max_points=4)
+    assert (raised.value.points, raised.value.limit) == (5, 4)
+    assert len(load_curves(client, **own, max_points=5)) == 2
+    (loss,) = load_curves(client, **own, max_points=3, keys=["loss"])
+    assert list(loss.values) == [1, 2, 3]
+
+
+def test_the_load_of_the_host_can_be_left_out(client: Client, workspace: str) -> None:
+    run_id = new_run_id()
+    keys = ["loss", "system/cpu", "system/gpu/0", "systematic"]
+    rows = [
+        metric_row(workspace, run_id, _batch(key, [0], [1], seq=seq))
+        for seq, key in enumerate(keys)
+    ]
+    insert(client, "metrics_landing", rows)
+
+    for load in (load_curves, load_summaries):
+
+        def found(**asked: Any) -> list[str]:
+            series: Any = load(client, workspace=workspace, run_id=run_id, **asked)  # noqa: B023
+            return [one.key for one in series]
+
+        assert found() == keys
+        assert found(system=False) == ["loss", "systematic"]
+        assert found(system=False, keys=["system/cpu", "loss"]) == ["loss", "system/cpu"]
+        assert found(system=False, prefix="system/") == ["system/cpu", "system/gpu/0"]
+        assert found(system=False, prefix="system") == ["systematic"]
 
 
 def test_summaries_are_what_the_curves_say(client: Client, workspace: str) -> None:

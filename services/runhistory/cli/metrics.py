@@ -13,9 +13,8 @@ from runhistory.cli.sparkline import bars_for, sparkline
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
 
-SYSTEM = "system/"
 MOST_POINTS = 100_000
-"""A curve with more points is not fetched only to be drawn in a line of text."""
+"""So many are fetched at once; a longer curve is not fetched only to be drawn in a line of text."""
 
 _COLUMNS = (
     console.Column("metric", style="bold"),
@@ -55,7 +54,7 @@ def metrics(
         console.error(f"The run has no metric {', '.join(map(repr, missing))}.")
         raise typer.Exit(1)
     if as_json:
-        console.say_json(client.series([one["key"] for one in summaries]) if summaries else [])
+        console.say_json(fetch_curves(client, summaries))
     elif not summaries:
         console.note("The run has logged no metrics.")
     else:
@@ -66,19 +65,30 @@ def fetch_summaries(
     client: "RunClient", keys: Sequence[str] = (), system: bool = False
 ) -> list[dict[str, Any]]:
     """Count, last, min and max of each metric that is wanted, in the order of names."""
-    found = client.connection.get(f"/runs/{client.run_id}/series")["series"]
-    wanted = [
-        one
-        for one in found
-        if (one["key"] in keys if keys else system or not one["key"].startswith(SYSTEM))
-    ]
-    return sorted(wanted, key=lambda one: str(one["key"]))
+    found: list[dict[str, Any]] = client.connection.get(
+        f"/runs/{client.run_id}/series", key=list(keys), system=str(system).lower()
+    )["series"]
+    return found
+
+
+def fetch_curves(client: "RunClient", summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All points of these metrics, in answers of MOST_POINTS or of one metric."""
+    groups: list[list[str]] = []
+    room = 0
+    for one in summaries:
+        count = int(one["count"])
+        if count > room:
+            groups.append([])
+            room = MOST_POINTS
+        groups[-1].append(one["key"])
+        room -= count
+    return [series for keys in groups for series in client.series(keys)]
 
 
 def print_metrics(client: "RunClient", summaries: Sequence[dict[str, Any]]) -> None:
     """The table on stdout."""
-    small = [one["key"] for one in summaries if int(one["count"]) <= MOST_POINTS]
-    curves = {one["key"]: one["values"] for one in client.series(small)} if small else {}
+    small = [one for one in summaries if int(one["count"]) <= MOST_POINTS]
+    curves = {one["key"]: one["values"] for one in fetch_curves(client, small)}
     bars = bars_for(sys.stdout.encoding)
     console.table(
         _COLUMNS,

@@ -14,13 +14,17 @@ from runhistory.gateway.reader import Reader
 from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
+from runhistory.query.metrics import MAX_POINTS
 
 MAX_JSON_BYTES: Final = 1_048_576
 MAX_FILE_BYTES: Final = 10 * 1024**3
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
-    """The adapters of one gateway process, and its limits (bytes of one file or blob)."""
+    """The adapters of one gateway process, and its limits.
+
+    `max_file_bytes`: of one file or blob; `max_points`: of one answer.
+    """
 
     commands: CommandClient
     appender: Appender
@@ -29,6 +33,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     reader: Reader
     objects: ObjectStore
     max_file_bytes: int = MAX_FILE_BYTES
+    max_points: int = MAX_POINTS
 
 
 class GatewayRequest(Request[Any, Any, State]):

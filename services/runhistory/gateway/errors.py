@@ -19,6 +19,7 @@ from runhistory.gateway.event_log import EventLogUnavailable
 from runhistory.gateway.watermarks import NotYetVisible
 from runhistory.kafka.commands import ReplyTimeout
 from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
+from runhistory.query.metrics import TooManyPoints
 from runhistory.query.runs import InvalidCursor
 
 RETRY_SECONDS: Final = 1
@@ -82,6 +83,9 @@ def translate(request: Request[Any, Any, Any], exception: Exception) -> ApiError
             return _of_framework(request, exception)
         case TooLarge() | BlobTooLarge():
             return ApiError(413, "too_large", str(exception))
+        case TooManyPoints():
+            details = {"points": exception.points, "limit": exception.limit}
+            return ApiError(413, "too_many_points", str(exception), details)
         case InvalidBatch():
             return ApiError(400, "invalid_batch", f"Nothing of the batch was kept: {exception}")
         case NotStrictJson():

@@ -4,9 +4,10 @@ Every read takes `?watermark=` and waits until ClickHouse has what a write retur
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Final, Literal, ParamSpec, TypeVar, cast
 
-from litestar import get
+import msgspec
+from litestar import MediaType, Response, get
 from litestar.params import PathParameter, QueryParameter
 
 from runhistory.domain.status import RunStatus
@@ -43,6 +44,13 @@ KeysQuery = Annotated[
     list[str] | None, QueryParameter(name="key", description="these metrics; all, without one")
 ]
 PrefixQuery = Annotated[str, QueryParameter(description="only metrics whose name begins so")]
+SystemQuery = Annotated[
+    bool,
+    QueryParameter(
+        description="false: without the load of host and GPUs (system/…), unless key or prefix "
+        "ask for it"
+    ),
+]
 AttemptsQuery = Annotated[
     str,
     QueryParameter(
@@ -158,7 +166,11 @@ async def get_run(
     return await require_run(request, workspace, run_id)
 
 
-@get("/runs/{run_id:str}/metrics", operation_id="get_metrics_of_run", responses=fails(404))
+@get(
+    "/runs/{run_id:str}/metrics",
+    operation_id="get_metrics_of_run",
+    responses=fails(404, 413),
+)
 async def get_metrics(
     request: GatewayRequest,
     workspace: WorkspaceParameter,
@@ -166,21 +178,25 @@ async def get_metrics(
     keys: KeysQuery = None,
     prefix: PrefixQuery = "",
     attempts: AttemptsQuery = "latest",
+    system: SystemQuery = True,
     watermarks: WatermarkQuery = None,
-) -> MetricList:
+) -> Response[MetricList]:
     """The points of a run's metrics by columns, in step order."""
-    found = await _read(
+    encoded = await _read(
         request,
-        metrics.load_curves,
+        _encoded_curves,
         workspace=workspace,
         run_id=run_id,
         keys=keys or (),
         prefix=prefix,
         attempt=_attempts(attempts),
+        system=system,
+        max_points=request.gateway.max_points,
     )
-    if not found:
+    if encoded is None:
         await require_run(request, workspace, run_id)
-    return MetricList(found)
+        return Response(MetricList([]))
+    return cast("Response[MetricList]", Response(encoded, media_type=MediaType.JSON))
 
 
 @get("/runs/{run_id:str}/series", operation_id="get_series_of_run", responses=fails(404))
@@ -191,6 +207,7 @@ async def get_series(
     keys: KeysQuery = None,
     prefix: PrefixQuery = "",
     attempts: AttemptsQuery = "latest",
+    system: SystemQuery = True,
     watermarks: WatermarkQuery = None,
 ) -> SeriesList:
     """A summary of each of a run's metrics."""
@@ -202,6 +219,7 @@ async def get_series(
         keys=keys or (),
         prefix=prefix,
         attempt=_attempts(attempts),
+        system=system,
     )
     if not found:
         await require_run(request, workspace, run_id)
@@ -281,6 +299,12 @@ async def _read(
     """`function` over ClickHouse, once that has what the request's watermarks name."""
     await request.wait_for_watermarks()
     return await request.gateway.reader.read(function, *args, **kwargs)
+
+
+def _encoded_curves(client: Any, /, **asked: Any) -> bytes | None:
+    """The body of an answer, None without points. Made in the reader's thread: it may be long."""
+    found = metrics.load_curves(client, **asked)
+    return msgspec.json.encode(MetricList(found)) if found else None
 
 
 def _attempts(text: str) -> AttemptChoice:

@@ -22,6 +22,7 @@ from runhistory.gateway.write_routes import SOURCE
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
 from runhistory.query import runs as run_queries
+from runhistory.query.metrics import MAX_POINTS
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, is_loopback
 
@@ -103,7 +104,8 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             watermarks=watermarks,
             reader=reader,
             objects=_open_objects(settings),
-            max_file_bytes=_max_file_bytes(),
+            max_file_bytes=_limit("RUNHISTORY_MAX_FILE_BYTES", MAX_FILE_BYTES),
+            max_points=_limit("RUNHISTORY_MAX_POINTS", MAX_POINTS),
         )
     finally:
         reader.stop()
@@ -118,8 +120,8 @@ def _open_objects(settings: ServiceSettings) -> ObjectStore:
     return ObjectStore.open(settings.objects)
 
 
-def _max_file_bytes() -> int:
-    text = os.environ.get("RUNHISTORY_MAX_FILE_BYTES", str(MAX_FILE_BYTES))
+def _limit(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
     if not text.isdecimal():
-        raise UnsafeSettings(f"RUNHISTORY_MAX_FILE_BYTES is a number of bytes, not {text!r}.")
+        raise UnsafeSettings(f"{name} is a whole number, not {text!r}.")
     return int(text)

@@ -132,7 +132,7 @@ _MEANINGS: Final = {
     401: "The bearer token is missing or wrong.",
     404: "There is no such thing in this workspace.",
     409: "Refused: the run's status, or what it holds, does not allow it.",
-    413: "More bytes than the limit, which the message names.",
+    413: "More bytes, or points, than the limit, which the message names.",
     503: "Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After.",
 }
 

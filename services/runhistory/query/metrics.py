@@ -21,8 +21,23 @@ from runhistory.query.rows import read, read_columns
 AttemptChoice = Literal["latest", "all"] | int
 """Which attempts: what the latest show, all side by side, or one by its number."""
 
+SYSTEM_PREFIX: Final = "system/"
+MAX_POINTS: Final = 1_000_000
+
 Value = float | Literal["NaN", "Infinity", "-Infinity"]
 """A value as JSON can say it."""
+
+
+class TooManyPoints(Exception):
+    """More points than one answer may have."""
+
+    def __init__(self, points: int, limit: int) -> None:
+        super().__init__(
+            f"That is {points:,} points, and one answer may have {limit:,}. Ask for fewer at once: "
+            "name a key or an attempt, or leave out the load of host and GPUs (system=false). "
+            "The gateway's RUNHISTORY_MAX_POINTS sets the limit."
+        )
+        self.points, self.limit = points, limit
 
 
 class Series(Struct, frozen=True):
@@ -55,6 +70,7 @@ _OF_KEYS: Final = """
     point.workspace = {workspace:String} AND point.run_uuid = unhex({run_id:String})
     AND (empty({keys:Array(String)}) OR point.key IN {keys:Array(String)})
     AND startsWith(point.key, {prefix:String})
+    AND ({system:Bool} OR NOT startsWith(point.key, 'system/'))
     AND ({attempt:UInt32} = 0 OR point.attempt = {attempt:UInt32})
 """
 
@@ -67,12 +83,23 @@ def load_curves(
     keys: Sequence[str] = (),
     prefix: str = "",
     attempt: AttemptChoice = "latest",
+    system: bool = True,
+    max_points: int = MAX_POINTS,
 ) -> list[Series]:
     """The curves of the run's `keys` (all without), sorted by key. A key without points has none.
 
+    Without `system` those under `system/` are left out, unless keys or that prefix are named.
+    Points that later attempts hide count too against `max_points`: they are read.
+
     Raises:
+        TooManyPoints: nothing was read but their number.
         EngineUnavailable
     """
+    parameters = _parameters(workspace, run_id, keys, prefix, attempt, system)
+    counting = f"SELECT count() FROM runhistory.points AS point WHERE {_OF_KEYS}"  # noqa: S608
+    points = int(read(client, counting, **parameters)[0][0])
+    if points > max_points:
+        raise TooManyPoints(points, max_points)
     columns = read_columns(
         client,
         f"""
@@ -80,7 +107,7 @@ def load_curves(
         FROM runhistory.points AS point WHERE {_OF_KEYS}
         ORDER BY key, step, attempt, writer, seq, index
         """,  # noqa: S608 - this module's words
-        **_parameters(workspace, run_id, keys, prefix, attempt),
+        **parameters,
     )
     if not columns:
         return []
@@ -103,6 +130,7 @@ def load_summaries(
     keys: Sequence[str] = (),
     prefix: str = "",
     attempt: AttemptChoice = "latest",
+    system: bool = True,
 ) -> list[SeriesSummary]:
     """A summary of each curve that `load_curves` would give.
 
@@ -129,7 +157,7 @@ def load_summaries(
         WHERE {_OF_KEYS} AND (isNull(later.hidden_from) OR point.step < later.hidden_from)
         GROUP BY name ORDER BY name
         """,  # noqa: S608 - this module's words
-        **_parameters(workspace, run_id, keys, prefix, attempt),
+        **_parameters(workspace, run_id, keys, prefix, attempt, system),
         latest=attempt == "latest",
     )
     return [
@@ -147,13 +175,19 @@ def load_summaries(
 
 
 def _parameters(
-    workspace: str, run_id: str, keys: Sequence[str], prefix: str, attempt: AttemptChoice
+    workspace: str,
+    run_id: str,
+    keys: Sequence[str],
+    prefix: str,
+    attempt: AttemptChoice,
+    system: bool,
 ) -> dict[str, object]:
     return {
         "workspace": workspace,
         "run_id": run_id,
         "keys": list(keys),
         "prefix": prefix,
+        "system": system or bool(keys) or prefix.startswith(SYSTEM_PREFIX),
         "attempt": attempt if isinstance(attempt, int) else 0,
     }
 

@@ -44,8 +44,8 @@ class RunClient:
         self.connection.remember(orjson.loads(answer.content))
 
     def series(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        """All points of the keys (of all keys, without any), latest attempt's view."""
-        answer = self.connection.get(f"{self._path}/metrics", key=list(keys))
+        """All points of the keys, latest attempt's view; without any, of all but `system/…`."""
+        answer = self.connection.get(f"{self._path}/metrics", key=list(keys), system="false")
         found: list[dict[str, Any]] = answer["series"]
         return found
 

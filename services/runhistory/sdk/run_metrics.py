@@ -1,10 +1,8 @@
 """A run's metrics as Azure ML gives them back: one value as it is, several as a list."""
 
-from typing import Any, Final
+from typing import Any
 
 from runhistory.sdk.run_client import RunClient
-
-SYSTEM_PREFIX: Final = "system/"
 
 
 def read(client: RunClient, name: str | None) -> dict[str, Any]:
@@ -14,7 +12,7 @@ def read(client: RunClient, name: str | None) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for series in client.series([name] if name is not None else []):
-        key, values = series["key"], [float(value) for value in series["values"]]
-        if values and (name is not None or not key.startswith(SYSTEM_PREFIX)):
-            found[key] = values[0] if len(values) == 1 else values
+        values = [float(value) for value in series["values"]]
+        if values:
+            found[series["key"]] = values[0] if len(values) == 1 else values
     return found

@@ -19,6 +19,7 @@ def gateway_environment(
         "RUNHISTORY_CLICKHOUSE": engine.url,
         "RUNHISTORY_OBJECTS": tmp_path_factory.mktemp("objects").as_uri(),
         "RUNHISTORY_MAX_FILE_BYTES": "20000000",
+        "RUNHISTORY_MAX_POINTS": "10000",
     }
 
 

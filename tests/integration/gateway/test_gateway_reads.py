@@ -100,6 +100,22 @@ async def test_an_experiment_with_any_name_is_found(client: GatewayClient) -> No
     assert error_of(await client.http.get("/experiments/none"), 404)["code"] == "not_found"
 
 
+async def test_more_points_than_one_answer_may_have(client: GatewayClient) -> None:
+    run_id = await client.start()
+    for seq, key in enumerate(["a", "b"]):
+        answer = await client.log(run_id, batch(9_000, seq=seq, keys=[key]))
+        assert answer.status_code == 202, answer.text
+    parameters = {"watermark": answer.json()["watermark"]}
+    refused = error_of(await client.http.get(f"/runs/{run_id}/metrics", params=parameters), 413)
+    assert (refused["code"], refused["details"]) == (
+        "too_many_points",
+        {"points": 18_000, "limit": 10_000},
+    )
+    assert "name a key" in refused["message"]
+    (curve,) = (await client.read(f"/runs/{run_id}/metrics", key="a", system="false"))["series"]
+    assert len(curve["steps"]) == 9_000
+
+
 @pytest.mark.parametrize("path", ["", "/metrics", "/series", "/logs", "/files", "/files/x"])
 async def test_a_run_that_is_not_there(client: GatewayClient, path: str) -> None:
     answer = await client.http.get(f"/runs/{new_run_id()}{path}")

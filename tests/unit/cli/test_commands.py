@@ -165,11 +165,11 @@ def test_a_name_that_several_runs_bear_is_refused_with_their_ids(gateway: Canned
 
 def test_metrics_are_a_table_with_curves(gateway: CannedGateway) -> None:
     loss = {"key": "loss", "count": 3, "last": 0.25, "min": 0.25, "max": "NaN", "last_step": 2}
-    load = {"key": "system/cpu", "count": 1, "last": 9, "min": 9, "max": 9, "last_step": 0}
-    gateway.answers[f"/runs/{RUN}/series"] = {"series": [load, loss]}
+    gateway.answers[f"/runs/{RUN}/series"] = {"series": [loss]}
     points = {"key": "loss", "steps": [0, 1, 2], "values": [1.0, "NaN", 0.25], "times": [1, 2, 3]}
     gateway.answers[f"/runs/{RUN}/metrics"] = {"series": [points]}
     shown = invoke("metrics", RUN)
+    assert ("system", "false") in gateway.asked[0][1]
     header, row = shown.stdout.splitlines()
     assert header.split() == ["metric", "last", "min", "max", "points", "curve"]
     assert row.split() == ["loss", "0.25", "0.25", "NaN", "3", "█!▁"]
@@ -177,6 +177,19 @@ def test_metrics_are_a_table_with_curves(gateway: CannedGateway) -> None:
     missing = invoke("metrics", RUN, "accuracy")
     assert missing.exit_code == 1
     assert "no metric 'accuracy'" in missing.stderr
+
+
+def test_many_points_are_fetched_in_several_answers(gateway: CannedGateway) -> None:
+    one = {"last": 1, "min": 1, "max": 1, "last_step": 1}
+    counts = {"a": 60_000, "b": 60_000, "c": 30_000, "d": 5_000_000}
+    gateway.answers[f"/runs/{RUN}/series"] = {
+        "series": [{"key": key, "count": count, **one} for key, count in counts.items()]
+    }
+    gateway.answers[f"/runs/{RUN}/metrics"] = {"series": []}
+    assert invoke("metrics", RUN, "--json").exit_code == 0
+    asked = [query for path, query in gateway.asked if path.endswith("/metrics")]
+    keys = [[value for name, value in query if name == "key"] for query in asked]
+    assert keys == [["a"], ["b", "c"], ["d"]]
 
 
 def test_logs_are_printed_as_they_are_and_filtered(gateway: CannedGateway) -> None:

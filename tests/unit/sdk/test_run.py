@@ -59,15 +59,16 @@ def test_one_value_reads_back_as_it_is_and_several_as_a_list(
         {"key": "best", "steps": [0], "values": [0.5]},
         {"key": "loss", "steps": [0, 1, 2], "values": [1, "NaN", "-Infinity"]},
         {"key": "empty", "steps": [], "values": []},
-        {"key": "system/cpu", "steps": [0], "values": [3.0]},
     ]
     gateway.script = lambda request: Answer(200, {"series": series})
     found = run.get_metrics()
     assert found.keys() == {"best", "loss"}
     assert found["best"] == 0.5
     assert repr(found["loss"]) == "[1.0, nan, -inf]"
-    assert run.get_metrics("system/cpu")["system/cpu"] == 3.0
-    assert gateway.requests[-1].query == {"key": ["system/cpu"]}
+    assert gateway.requests[-1].query == {"system": ["false"]}
+    series = [{"key": "system/cpu", "steps": [0], "values": [3.0]}]
+    assert run.get_metrics("system/cpu") == {"system/cpu": 3.0}
+    assert gateway.requests[-1].query == {"key": ["system/cpu"], "system": ["false"]}
 
 
 def test_reading_metrics_flushes_and_carries_the_watermark(
@@ -82,7 +83,7 @@ def test_reading_metrics_flushes_and_carries_the_watermark(
     run.log("loss", 1)
     run.get_metrics()
     assert gateway.requests[-2].path == f"/runs/{RUN_ID}/attempts/1/metrics"
-    assert gateway.requests[-1].query == {"watermark": ["run.metrics/5/42"]}
+    assert gateway.requests[-1].query == {"system": ["false"], "watermark": ["run.metrics/5/42"]}
 
 
 def test_a_run_that_was_not_started_cannot_be_logged_to(gateway: ScriptedGateway, run: Run) -> None:
