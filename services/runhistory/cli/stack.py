@@ -54,7 +54,8 @@ def up(
     except commands.StackError as error:
         raise StackTrouble(str(error)) from error
     console.say(f"Runhistory is up at {state.url}.")
-    console.say("Next: runhistory submit DIR --script train.py --experiment NAME --follow")
+    program = console.program()
+    console.say(f"Next: {program} submit DIR --script train.py --experiment NAME --follow")
 
 
 def down(data: Data = None) -> None:
