@@ -155,7 +155,7 @@ def down(data: Path | None = None, *, report: Report = lambda line: None) -> boo
 
 
 def status(data: Path | None = None) -> StackStatus:
-    """Ask every process of the stack how it is; takes at most about two seconds."""
+    """Ask every process of the stack how it is; takes at most about five seconds."""
     files = StackFiles(data or data_directory())
     state = files.read_state()
     if state is None:

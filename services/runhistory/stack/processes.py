@@ -31,7 +31,8 @@ STOP_SECONDS: Final = {
 Report = Callable[[str], None]
 """Takes one line about what is going on, for people."""
 
-_PROBE_SECONDS: Final = 2.0
+# Longer than a service takes to find that something it asks does not answer (2 s).
+_PROBE_SECONDS: Final = 5.0
 # Of the caller's own variables only these are for the stack; the others point SDK and CLI
 # somewhere, or belong to a run inside which `up` was called.
 _PASSED_ON: Final = {"RUNHISTORY_TOKEN", "RUNHISTORY_WORKER_KEEP_ATTEMPTS"}
@@ -56,7 +57,7 @@ class ProcessSpec:
         return f"{scheme}{HOST}:{self.port}"
 
     def problem(self) -> str | None:
-        """Why it does not work right now; None when it does. Takes at most two seconds."""
+        """Why it does not work right now; None when it does. Takes at most five seconds."""
         return problem_at(self.name, self.port)
 
 
