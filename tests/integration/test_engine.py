@@ -222,7 +222,7 @@ def test_a_query_whose_client_has_gone_is_killed(server: EngineProcess) -> None:
     mark = uuid.uuid4().hex
     sql = f"SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1 -- {mark}"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(sql)}\r\n\r\n"
+        head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(sql)}\r\n\r\n"
         connection.sendall((head + sql).encode())
         _wait_for(lambda: _running(server, mark) == 1)
     _wait_for(lambda: _running(server, mark) == 0)
