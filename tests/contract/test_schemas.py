@@ -95,6 +95,9 @@ def is_default(name: str, value: Json) -> bool:
         "content_type": "application/octet-stream",
         "resources": {"slots": 1, "gpus": 0},
         "slots": 1,
+        "pool": {"min_nodes": 0, "max_nodes": 1, "idle_seconds": 120, "slots": 1},
+        "max_nodes": 1,
+        "idle_seconds": 120,
         "environment": {"name": "", "requirements": None, "python_version": None, "variables": {}},
     }
     return value in ("", None, {}, [], 0) if name not in known else value == known[name]

@@ -4,6 +4,7 @@
 retry, so a command that is sent twice is applied once.
 """
 
+from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
@@ -14,13 +15,21 @@ from runhistory.domain.values import (
     ExitCode,
     FileEntry,
     Name,
+    Names,
+    NodePool,
     Pairs,
+    ResolvedEnvironment,
     RunContent,
     RunError,
     RunId,
+    Sha256,
+    StartedAttempt,
+    TargetName,
     Text,
     Workspace,
 )
+
+Instant = Annotated[datetime, Meta(tz=True, description="UTC")]
 
 
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +104,73 @@ class ConfirmCancel(Command, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     claim_id: CommandId
 
 
+class ProvisionRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A node is being started for the run, which waits in the queue."""
+
+    TYPE = "run.provision.v1"
+    node: Text = ""
+
+
+class PauseRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Suspend a running run, with its place kept."""
+
+    TYPE = "run.pause.v1"
+
+
+class ResumeRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let a paused run go on."""
+
+    TYPE = "run.resume.v1"
+
+
+class ReportSilence(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing was heard of the attempt since `last_seen`."""
+
+    TYPE = "run.report_silence.v1"
+    attempt: StartedAttempt
+    last_seen: Instant
+
+
+class ReportLife(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The attempt that was silent was heard of again."""
+
+    TYPE = "run.report_life.v1"
+    attempt: StartedAttempt
+
+
+class ReportLost(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The attempt was silent for so long that nobody waits for it any more."""
+
+    TYPE = "run.report_lost.v1"
+    attempt: StartedAttempt
+    last_seen: Instant
+    message: Text = ""
+
+
+class WarnRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something about the run deserves attention. `code` is for programs (GpuIdle, NoWorker, …)."""
+
+    TYPE = "run.warn.v1"
+    code: Name
+    message: Text
+    attempt: Attempt = 0
+
+
+class RecordEnvironment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tell what the attempt really runs in; only its holder may for a script run."""
+
+    TYPE = "run.record_environment.v1"
+    environment: ResolvedEnvironment
+    claim_id: CommandId | None = None
+
+
+class TakeSnapshot(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keep a run's code that was not submitted with it. A run has one snapshot."""
+
+    TYPE = "run.take_snapshot.v1"
+    snapshot_id: Sha256
+
+
 class SetTags(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Set tags; the same name again takes the new value. Allowed in every status."""
 
@@ -124,6 +200,39 @@ class AddFiles(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=10_000)]
 
 
+class RemoveTags(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Remove tags; names that are not set are passed over."""
+
+    TYPE = "run.remove_tags.v1"
+    names: Names
+
+
+class DescribeRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give it another display name or description; None leaves what is."""
+
+    TYPE = "run.describe.v1"
+    display_name: Name | None = None
+    description: Text | None = None
+
+
+class ArchiveRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put the run out of sight: lists leave it out unless they are asked for it."""
+
+    TYPE = "run.archive.v1"
+
+
+class ReactivateRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring an archived run back into sight."""
+
+    TYPE = "run.reactivate.v1"
+
+
+class DeleteRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete a run that is over or never began: its rows and files go, its id stays taken."""
+
+    TYPE = "run.delete.v1"
+
+
 class CreateExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Create an experiment before its first run; `run_id` is the experiment's id."""
 
@@ -131,6 +240,74 @@ class CreateExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields
     name: Name
     description: Text = ""
     tags: Pairs = {}
+
+
+class SetExperimentTags(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set tags of an experiment; the same name again takes the new value."""
+
+    TYPE = "experiment.set_tags.v1"
+    name: Name
+    tags: Pairs
+
+
+class RemoveExperimentTags(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Remove tags of an experiment; names that are not set are passed over."""
+
+    TYPE = "experiment.remove_tags.v1"
+    name: Name
+    names: Names
+
+
+class DescribeExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give an experiment another description."""
+
+    TYPE = "experiment.describe.v1"
+    name: Name
+    description: Text
+
+
+class ArchiveExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Put an experiment out of sight; its runs stay as they are."""
+
+    TYPE = "experiment.archive.v1"
+    name: Name
+
+
+class ReactivateExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bring an archived experiment back into sight."""
+
+    TYPE = "experiment.reactivate.v1"
+    name: Name
+
+
+class DeleteExperiment(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Delete an experiment that has no runs left. A run may create it anew."""
+
+    TYPE = "experiment.delete.v1"
+    name: Name
+
+
+class CreateComputeTarget(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Declare a compute target; `run_id` is the target's id."""
+
+    TYPE = "compute_target.create.v1"
+    name: TargetName
+    pool: NodePool = NodePool()
+
+
+class UpdateComputeTarget(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Give a compute target another pool."""
+
+    TYPE = "compute_target.update.v1"
+    name: TargetName
+    pool: NodePool
+
+
+class DeleteComputeTarget(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Withdraw a compute target: no new run may name it."""
+
+    TYPE = "compute_target.delete.v1"
+    name: TargetName
 
 
 COMMANDS: dict[str, type[Command]] = {
@@ -144,11 +321,34 @@ COMMANDS: dict[str, type[Command]] = {
         FailRun,
         CancelRun,
         ConfirmCancel,
+        ProvisionRun,
+        PauseRun,
+        ResumeRun,
+        ReportSilence,
+        ReportLife,
+        ReportLost,
+        WarnRun,
+        RecordEnvironment,
+        TakeSnapshot,
         SetTags,
+        RemoveTags,
         AddProperties,
         AddParams,
         AddFiles,
+        DescribeRun,
+        ArchiveRun,
+        ReactivateRun,
+        DeleteRun,
         CreateExperiment,
+        SetExperimentTags,
+        RemoveExperimentTags,
+        DescribeExperiment,
+        ArchiveExperiment,
+        ReactivateExperiment,
+        DeleteExperiment,
+        CreateComputeTarget,
+        UpdateComputeTarget,
+        DeleteComputeTarget,
     )
 }
 """Every command by its name on the wire."""

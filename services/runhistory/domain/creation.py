@@ -1,15 +1,17 @@
-"""The rules by which runs and experiments come to be."""
+"""The rules by which runs come to be."""
 
 import hashlib
 
-from runhistory.domain.commands import CreateExperiment, CreateRun
-from runhistory.domain.decision import Accepted, Context, Decision, Refused, Unchanged
-from runhistory.domain.events import ExperimentCreated, RunCreated, RunQueued, RunSubmitted
+from runhistory.domain.commands import CreateRun
+from runhistory.domain.decision import Context, Decision, Refused, Unchanged
+from runhistory.domain.events import ParamsAdded, RunCreated, RunQueued, RunSubmitted
 from runhistory.domain.ids import default_display_name, experiment_id
+from runhistory.domain.params import params_of
 from runhistory.domain.recorder import Recorder
-from runhistory.domain.state import Experiment, Run, State
+from runhistory.domain.refusals import deleted
+from runhistory.domain.state import Run
 from runhistory.domain.status import RunStatus
-from runhistory.domain.values import RunContent, canonical_json
+from runhistory.domain.values import RunContent, ScriptSpec, canonical_json
 
 
 def content_sha256(content: RunContent) -> str:
@@ -21,6 +23,8 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
     """The same content is the same run, whatever command it comes with; other content is not."""
     content, digest = command.content, content_sha256(command.content)
     if run is not None:
+        if run.is_deleted and command.command_id not in run.applied:
+            return deleted(run)
         if run.content_sha256 == digest:
             return Unchanged(run.applied.get(command.command_id))
         return Refused(
@@ -34,6 +38,8 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
             "A run of type script needs a spec (script and snapshot_id); others have none.",
         )
     spec = content.spec
+    if spec is not None and spec.command and spec.arguments:
+        return Refused("invalid_content", "A command says its arguments itself: leave them out.")
     if spec is not None and spec.compute_target not in context.compute_targets:
         known = ", ".join(sorted(context.compute_targets))
         return Refused(
@@ -48,31 +54,15 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
         content_sha256=digest,
     )
     if spec is not None:
+        if params := _new_params(content, spec):
+            recorder.add(ParamsAdded, params=params)
         target = spec.compute_target
         recorder.add(RunSubmitted, RunStatus.STARTING, compute_target=target)
         recorder.add(RunQueued, RunStatus.QUEUED, compute_target=target)
     return recorder.accepted()
 
 
-def create_experiment(state: State | None, command: CreateExperiment, context: Context) -> Decision:
-    """An experiment exists once; creating it again changes nothing."""
-    if command.run_id != experiment_id(command.workspace, command.name):
-        return Refused(
-            "wrong_experiment_id",
-            "An experiment's id is UUIDv5 of its workspace and name; leave it to the server.",
-        )
-    if isinstance(state, Experiment):
-        return Unchanged()
-    if state is not None:
-        return Refused("id_taken", f"A run that is {state.status} has this experiment's id.")
-    event = ExperimentCreated(
-        workspace=command.workspace,
-        run_id=command.run_id,
-        version=1,
-        command_id=command.command_id,
-        time=context.now,
-        name=command.name,
-        description=command.description,
-        tags=command.tags,
-    )
-    return Accepted((event,))
+def _new_params(content: RunContent, spec: ScriptSpec) -> dict[str, str]:
+    """What the arguments tell beyond the params that were given: those count for more."""
+    told = params_of((*spec.command, *spec.arguments))
+    return {name: value for name, value in told.items() if name not in content.params}

@@ -16,21 +16,28 @@ from runhistory.domain.values import (
     ExitCode,
     FileEntry,
     Name,
+    Names,
+    NodePool,
     Pairs,
+    ResolvedEnvironment,
     RunContent,
     RunError,
     RunId,
     Sha256,
+    TargetName,
     Text,
     Version,
     Workspace,
 )
 
+Instant = Annotated[datetime, Meta(tz=True, description="UTC")]
+
 
 class Event(Struct, frozen=True, kw_only=True):
     """What every event carries. `command_id` names the command that it was decided for.
 
-    `run_id` names the aggregate: for `experiment.*` events it is the experiment's id.
+    `run_id` names the aggregate: an experiment's id in `experiment.*` events, a compute target's
+    in `compute_target.*`.
     """
 
     TYPE: ClassVar[str]
@@ -128,6 +135,60 @@ class RunCanceled(RunEvent, frozen=True, kw_only=True):
     TYPE = "run.canceled.v1"
 
 
+class RunProvisioning(RunEvent, frozen=True, kw_only=True):
+    """A node is being started for the run."""
+
+    TYPE = "run.provisioning.v1"
+    node: Text = ""
+
+
+class RunPaused(RunEvent, frozen=True, kw_only=True):
+    """The run is suspended, with its place kept."""
+
+    TYPE = "run.paused.v1"
+
+
+class RunResumed(RunEvent, frozen=True, kw_only=True):
+    """The run goes on after a pause."""
+
+    TYPE = "run.resumed.v1"
+
+
+class RunNotResponding(RunEvent, frozen=True, kw_only=True):
+    """Nothing was heard of the attempt since `last_seen`; it may still be at work."""
+
+    TYPE = "run.not_responding.v1"
+    last_seen: Instant
+
+
+class RunResponded(RunEvent, frozen=True, kw_only=True):
+    """The attempt was heard of again; the status is what it was before the silence."""
+
+    TYPE = "run.responded.v1"
+
+
+class RunWarned(RunEvent, frozen=True, kw_only=True):
+    """Something about the run deserves attention; its status is as before."""
+
+    TYPE = "run.warned.v1"
+    code: Name
+    message: Text
+
+
+class EnvironmentRecorded(RunEvent, frozen=True, kw_only=True):
+    """This is what the attempt really runs in."""
+
+    TYPE = "run.environment_recorded.v1"
+    environment: ResolvedEnvironment
+
+
+class SnapshotTaken(RunEvent, frozen=True, kw_only=True):
+    """The run got its snapshot after it was created."""
+
+    TYPE = "run.snapshot_taken.v1"
+    snapshot_id: Sha256
+
+
 class TagsSet(RunEvent, frozen=True, kw_only=True):
     """Tags took these values."""
 
@@ -160,13 +221,116 @@ class FilesAdded(RunEvent, frozen=True, kw_only=True):
     files: tuple[FileEntry, ...]
 
 
-class ExperimentCreated(Event, frozen=True, kw_only=True):
+class TagsRemoved(RunEvent, frozen=True, kw_only=True):
+    """These tags are gone."""
+
+    TYPE = "run.tags_removed.v1"
+    names: Names
+
+
+class RunDescribed(RunEvent, frozen=True, kw_only=True):
+    """The run has another display name or description; None: as before."""
+
+    TYPE = "run.described.v1"
+    display_name: Name | None = None
+    description: Text | None = None
+
+
+class RunArchived(RunEvent, frozen=True, kw_only=True):
+    """The run is out of sight."""
+
+    TYPE = "run.archived.v1"
+
+
+class RunReactivated(RunEvent, frozen=True, kw_only=True):
+    """The run is in sight again."""
+
+    TYPE = "run.reactivated.v1"
+
+
+class RunDeleted(RunEvent, frozen=True, kw_only=True):
+    """The run is deleted: its rows and files go, its id stays taken."""
+
+    TYPE = "run.deleted.v1"
+
+
+class ExperimentEvent(Event, frozen=True, kw_only=True):
+    """An event of an experiment."""
+
+    name: Name
+
+
+class ExperimentCreated(ExperimentEvent, frozen=True, kw_only=True):
     """An experiment was created by name, before or after its first run."""
 
     TYPE = "experiment.created.v1"
-    name: Name
     description: Text = ""
     tags: Pairs = {}
+
+
+class ExperimentTagsSet(ExperimentEvent, frozen=True, kw_only=True):
+    """Tags of the experiment took these values."""
+
+    TYPE = "experiment.tags_set.v1"
+    tags: Pairs
+
+
+class ExperimentTagsRemoved(ExperimentEvent, frozen=True, kw_only=True):
+    """These tags of the experiment are gone."""
+
+    TYPE = "experiment.tags_removed.v1"
+    names: Names
+
+
+class ExperimentDescribed(ExperimentEvent, frozen=True, kw_only=True):
+    """The experiment has another description."""
+
+    TYPE = "experiment.described.v1"
+    description: Text
+
+
+class ExperimentArchived(ExperimentEvent, frozen=True, kw_only=True):
+    """The experiment is out of sight."""
+
+    TYPE = "experiment.archived.v1"
+
+
+class ExperimentReactivated(ExperimentEvent, frozen=True, kw_only=True):
+    """The experiment is in sight again."""
+
+    TYPE = "experiment.reactivated.v1"
+
+
+class ExperimentDeleted(ExperimentEvent, frozen=True, kw_only=True):
+    """The experiment is deleted; a later run of this name creates it anew."""
+
+    TYPE = "experiment.deleted.v1"
+
+
+class ComputeTargetEvent(Event, frozen=True, kw_only=True):
+    """An event of a compute target."""
+
+    name: TargetName
+
+
+class ComputeTargetCreated(ComputeTargetEvent, frozen=True, kw_only=True):
+    """A compute target was declared."""
+
+    TYPE = "compute_target.created.v1"
+    pool: NodePool
+
+
+class ComputeTargetUpdated(ComputeTargetEvent, frozen=True, kw_only=True):
+    """The compute target has another pool."""
+
+    TYPE = "compute_target.updated.v1"
+    pool: NodePool
+
+
+class ComputeTargetDeleted(ComputeTargetEvent, frozen=True, kw_only=True):
+    """The compute target is withdrawn."""
+
+    TYPE = "compute_target.deleted.v1"
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -182,11 +346,33 @@ EVENTS: dict[str, type[Event]] = {
         RunFailed,
         RunCancelRequested,
         RunCanceled,
+        RunProvisioning,
+        RunPaused,
+        RunResumed,
+        RunNotResponding,
+        RunResponded,
+        RunWarned,
+        EnvironmentRecorded,
+        SnapshotTaken,
         TagsSet,
+        TagsRemoved,
         PropertiesAdded,
         ParamsAdded,
         FilesAdded,
+        RunDescribed,
+        RunArchived,
+        RunReactivated,
+        RunDeleted,
         ExperimentCreated,
+        ExperimentTagsSet,
+        ExperimentTagsRemoved,
+        ExperimentDescribed,
+        ExperimentArchived,
+        ExperimentReactivated,
+        ExperimentDeleted,
+        ComputeTargetCreated,
+        ComputeTargetUpdated,
+        ComputeTargetDeleted,
     )
 }
 """Every event by its CloudEvents type."""

@@ -14,6 +14,7 @@ END_OF_TEXT: Final = r"$(?!\n)"
 """The end in every regular expression language; in Python `$` alone passes a last newline."""
 RUN_ID_PATTERN: Final = r"^[0-9a-f]{32}" + END_OF_TEXT
 EXPERIMENT_NAMESPACE: Final = uuid.UUID("8d0bd5ad-6a4a-5c1e-9a34-6a5b6f0b7c11")
+COMPUTE_TARGET_NAMESPACE: Final = uuid.UUID("b3b2f7a4-0d0e-5b7c-8a52-3f6f7f1f9d55")
 
 _RUN_ID = re.compile(RUN_ID_PATTERN)
 
@@ -41,6 +42,11 @@ def is_run_id(text: str) -> bool:
 def experiment_id(workspace: str, name: str) -> str:
     """The id of an experiment: UUIDv5 of workspace and name, as 32 hex digits."""
     return uuid.uuid5(EXPERIMENT_NAMESPACE, f"{workspace}/{name}").hex
+
+
+def compute_target_id(workspace: str, name: str) -> str:
+    """The id of a compute target: UUIDv5 of workspace and name, as 32 hex digits."""
+    return uuid.uuid5(COMPUTE_TARGET_NAMESPACE, f"{workspace}/{name}").hex
 
 
 _ADJECTIVES: Final = (

@@ -48,12 +48,23 @@ FOLLOWS: Final[dict[RunStatus, frozenset[RunStatus]]] = {
             S.CANCEL_REQUESTED,
         }
     ),
-    S.PAUSED: frozenset({S.QUEUED, S.RUNNING, S.FAILED, S.CANCEL_REQUESTED}),
+    S.PAUSED: frozenset(
+        {
+            S.QUEUED,
+            S.RUNNING,
+            S.NOT_RESPONDING,
+            S.FINALIZING,
+            S.COMPLETED,
+            S.FAILED,
+            S.CANCEL_REQUESTED,
+        }
+    ),
     S.NOT_RESPONDING: frozenset(
         {
             S.QUEUED,
             S.PREPARING,
             S.RUNNING,
+            S.PAUSED,
             S.FINALIZING,
             S.COMPLETED,
             S.FAILED,

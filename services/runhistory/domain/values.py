@@ -53,6 +53,16 @@ FileName = Annotated[
     ),
 ]
 RunType = Literal["script", "interactive"]
+Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=1_000)]
+TargetName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}" + END_OF_TEXT,
+        description="a compute target's name",
+    ),
+]
+Nodes = Annotated[int, Meta(ge=0, le=10_000, description="nodes of a compute target")]
+Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86_400, description="seconds")]
 
 
 class Resources(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,14 +86,49 @@ class Environment(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScriptSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a submitted run executes: `python SCRIPT ARGUMENTS…` at the root of its snapshot."""
+    """What a submitted run executes at the root of its snapshot.
+
+    Usually `python SCRIPT ARGUMENTS…`. Where there is a `command`, that is called as it is, with
+    the environment's programs first on its PATH; `script` is then its program's name, for readers,
+    and there are no arguments. `max_duration_seconds` counts from Running.
+    """
 
     script: FileName
     snapshot_id: Sha256
     arguments: tuple[Argument, ...] = ()
+    command: tuple[Argument, ...] = ()
+    max_duration_seconds: Seconds | None = None
     compute_target: Name = "local"
     environment: Environment = Environment()
     resources: Resources = Resources()
+
+
+class ResolvedEnvironment(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a script really ran in, after everything was resolved.
+
+    `packages_sha256` names the blob with a pip requirements file: each package at its exact
+    version, with the hashes of its distributions where those are known.
+    """
+
+    python_version: Text
+    implementation: Text = ""
+    platform: Text = ""
+    machine: Text = ""
+    packages_sha256: Sha256 | None = None
+    packages_count: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+class NodePool(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many nodes a compute target has: between `min_nodes` and `max_nodes`, as runs need.
+
+    A node above `min_nodes` that had nothing to do for `idle_seconds` is released. Each node
+    runs attempts for `slots` slots at once.
+    """
+
+    min_nodes: Nodes = 0
+    max_nodes: Annotated[int, Meta(ge=1, le=10_000, description="nodes")] = 1
+    idle_seconds: Annotated[int, Meta(ge=0, le=366 * 86_400, description="seconds")] = 120
+    slots: Annotated[int, Meta(ge=1, le=1_024, description="slots of each node")] = 1
 
 
 class FileEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +149,10 @@ class RunError(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RunContent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that a client says when it creates a run: the same content is the same run."""
+    """All that a client says when it creates a run: the same content is the same run.
+
+    `reproduces` names the run whose code, environment and arguments this one repeats.
+    """
 
     type: RunType
     experiment: Name
@@ -112,6 +160,7 @@ class RunContent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: Text = ""
     created_by: Text = ""
     parent_run_id: RunId | None = None
+    reproduces: RunId | None = None
     tags: Pairs = {}
     properties: Pairs = {}
     params: Pairs = {}

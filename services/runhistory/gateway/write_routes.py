@@ -232,6 +232,8 @@ async def _check_snapshot(
         raise ApiError(
             400, "invalid_snapshot", f"{error} Send its blobs and its manifest first."
         ) from error
+    if spec.command:
+        return
     if not any(file.path == spec.script for file in Manifest.decode(data).files):
         raise ApiError(
             400,

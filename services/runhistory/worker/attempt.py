@@ -26,7 +26,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runhistory.domain.status import RunStatus
-from runhistory.domain.values import FileEntry, RunError
+from runhistory.domain.values import FileEntry, RunError, ScriptSpec
 from runhistory.events.codec import Reply
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
@@ -186,7 +186,7 @@ class Attempt:
         spec, tools = self._run.spec, self._tools
         self._console.system(f"Attempt {self._claim.attempt} on {tools.settings.node}.")
         await check_out(tools.store, self._run.workspace, spec.snapshot_id, self._work)
-        if not (self._work / spec.script).is_file():
+        if not spec.command and not (self._work / spec.script).is_file():
             raise SnapshotUnusable(f"The snapshot has no file {spec.script!r} to call.")
         wanted = wanted_environment(spec.environment, self._work)
         if wanted is None:
@@ -207,7 +207,7 @@ class Attempt:
         python = str(environment / "bin" / "python") if environment else sys.executable
         settings = self._tools.settings.service
         script = await ScriptProcess.start(
-            (python, "-u", self._run.spec.script, *self._run.spec.arguments),
+            _call_of(self._run.spec, python),
             environment=script_variables(
                 self._run,
                 marks=self._marks,
@@ -295,6 +295,11 @@ class Attempt:
             work.cancel()
             stopping.cancel()
             await asyncio.gather(work, stopping, return_exceptions=True)
+
+
+def _call_of(spec: ScriptSpec, python: str) -> tuple[str, ...]:
+    """What is executed: the command as it is, or the script by this Python."""
+    return spec.command or (python, "-u", spec.script, *spec.arguments)
 
 
 def console_writer(claim_id: str) -> str:

@@ -82,7 +82,8 @@ class Board:
 
     def queue(self) -> list[KnownRun]:
         """Runs that wait, first come first."""
-        waiting = [run for run in self._runs.values() if run.status is RunStatus.QUEUED]
+        waits = (RunStatus.QUEUED, RunStatus.PROVISIONING)
+        waiting = [run for run in self._runs.values() if run.status in waits]
         return sorted(waiting, key=lambda run: (run.queued is None, run.queued, run.run_id))
 
     def forget(self, partition: int) -> None:

@@ -19,19 +19,42 @@ from runhistory.domain.commands import (
     Command,
     CompleteRun,
     ConfirmCancel,
-    CreateExperiment,
     CreateRun,
+    DescribeRun,
     FailRun,
+    PauseRun,
+    ProvisionRun,
+    RecordEnvironment,
+    RemoveTags,
     ReportExit,
+    ReportLife,
+    ReportLost,
+    ReportSilence,
+    ResumeRun,
     SetTags,
     StartRun,
+    TakeSnapshot,
+    WarnRun,
 )
 from runhistory.domain.decide import Accepted, Context, Refused, Unchanged, decide
-from runhistory.domain.events import Event, RunClaimed, RunEvent
+from runhistory.domain.events import (
+    Event,
+    RunClaimed,
+    RunDeleted,
+    RunEvent,
+    RunNotResponding,
+    RunResponded,
+)
 from runhistory.domain.ids import experiment_id, new_run_id
 from runhistory.domain.state import Applied, Run, State, fold
 from runhistory.domain.status import FOLLOWS, TERMINAL, RunStatus
-from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+from runhistory.domain.values import (
+    FileEntry,
+    ResolvedEnvironment,
+    RunContent,
+    RunError,
+    ScriptSpec,
+)
 
 WORKSPACE = "default"
 SPEC = ScriptSpec(script="train.py", snapshot_id="0" * 64)
@@ -39,8 +62,9 @@ SCRIPT = RunContent(type="script", experiment="digits", spec=SPEC, params={"lr":
 INTERACTIVE = RunContent(type="interactive", experiment="digits", properties={"git": "3f2c"})
 FILE = FileEntry(name="outputs/model", sha256="1" * 64, size=3)
 ERROR = RunError(code="ExitCode", message="3")
-BOUND_TO_A_RUN = [type for type in COMMANDS.values() if type is not CreateExperiment]
+BOUND_TO_A_RUN = [type for name, type in COMMANDS.items() if name.startswith("run.")]
 Wish = type[Command]
+NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=2).map(tuple)
 PAIRS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"), max_size=2)
 
 
@@ -76,9 +100,12 @@ class LifeCycle(RuleBasedStateMachine):
         state = self.states[self.ids[run]]
         due: dict[RunStatus, type[Command]] = {
             RunStatus.NOT_STARTED: StartRun,
-            RunStatus.QUEUED: ClaimRun,
+            RunStatus.QUEUED: data.draw(st.sampled_from([ClaimRun, ProvisionRun])),
+            RunStatus.PROVISIONING: ClaimRun,
+            RunStatus.PAUSED: ResumeRun,
+            RunStatus.NOT_RESPONDING: data.draw(st.sampled_from([ReportLife, ReportLost])),
             RunStatus.PREPARING: StartRun,
-            RunStatus.RUNNING: ReportExit,
+            RunStatus.RUNNING: data.draw(st.sampled_from([ReportExit, ReportSilence, PauseRun])),
             RunStatus.FINALIZING: CompleteRun,
             RunStatus.CANCEL_REQUESTED: ConfirmCancel,
         }
@@ -122,6 +149,7 @@ class LifeCycle(RuleBasedStateMachine):
         held = state.claim_id if isinstance(state, Run) else None
         if claim is None and type is not ClaimRun:
             claim = data.draw(st.sampled_from([held, held, "claim:foreign", None]))
+        attempt = data.draw(st.integers(1, 2))
         fields: dict[Wish, dict[str, Any]] = {
             CreateRun: {"content": data.draw(st.sampled_from([SCRIPT, INTERACTIVE]))},
             ClaimRun: {"claim_id": f"claim:{len(self.sent)}", "worker_id": "w"},
@@ -135,9 +163,20 @@ class LifeCycle(RuleBasedStateMachine):
             AddProperties: {"properties": data.draw(PAIRS)},
             AddParams: {"params": data.draw(PAIRS)},
             AddFiles: {"attempt": data.draw(st.integers(0, 2)), "files": (FILE,)},
+            ReportSilence: {"attempt": attempt, "last_seen": self.now},
+            ReportLife: {"attempt": attempt},
+            ReportLost: {"attempt": attempt, "last_seen": self.now},
+            WarnRun: {"code": "GpuIdle", "message": "GPU 0 is idle."},
+            RecordEnvironment: {
+                "claim_id": claim,
+                "environment": ResolvedEnvironment(python_version="3.12.4"),
+            },
+            TakeSnapshot: {"snapshot_id": data.draw(st.sampled_from(["0" * 64, "1" * 64]))},
+            RemoveTags: {"names": data.draw(NAMES)},
+            DescribeRun: {"display_name": data.draw(st.sampled_from([None, "a", "b"]))},
         }
         word = self.fresh(type.TYPE)
-        return type(workspace=workspace, run_id=run_id, command_id=word, **fields[type])
+        return type(workspace=workspace, run_id=run_id, command_id=word, **fields.get(type, {}))
 
     def send(self, command: Command) -> None:
         before = self.states[command.run_id]
@@ -174,7 +213,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     def check_fence(self, before: Run, command: Command) -> None:
         """Nobody but the holder moves a script run that is held."""
-        reports = StartRun | ReportExit | CompleteRun | FailRun | ConfirmCancel
+        reports = StartRun | ReportExit | CompleteRun | FailRun | ConfirmCancel | RecordEnvironment
         if before.type == "script" and isinstance(command, reports):
             assert command.claim_id == before.claim_id is not None
 
@@ -197,6 +236,21 @@ class LifeCycle(RuleBasedStateMachine):
             for before, after in pairwise(statuses):
                 assert before == after or after in FOLLOWS[before]
                 assert before not in TERMINAL or before == after
+
+    @invariant()
+    def life_brings_the_old_status_back(self) -> None:
+        for log in self.logs.values():
+            for number, event in enumerate(log):
+                if isinstance(event, RunResponded):
+                    told = [one for one in log[:number] if isinstance(one, RunEvent)]
+                    before = [one for one in told if one.status is not RunStatus.NOT_RESPONDING]
+                    assert event.status == before[-1].status
+                    assert any(isinstance(one, RunNotResponding) for one in told)
+
+    @invariant()
+    def nothing_comes_after_a_deletion(self) -> None:
+        for log in self.logs.values():
+            assert not any(isinstance(event, RunDeleted) for event in log[:-1])
 
     @invariant()
     def attempts_grow_with_claims_alone(self) -> None:

@@ -1,0 +1,37 @@
+"""Params that a script run's arguments already tell: `--lr 0.1` and `--lr=0.1` are `lr = 0.1`.
+
+The rule is plain on purpose, so that anybody can say what comes out of it: an argument that
+begins with `--` is a name; its value stands behind `=`, or is the next argument unless that is a
+name itself; a name without a value is `true`. Of several values of one name the last counts, as
+argparse has it. Behind a lone `--` nothing is a name.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile, zip_longest
+from typing import Final
+
+from runhistory.domain.ids import END_OF_TEXT
+from runhistory.domain.values import MAX_TEXT
+
+MAX_PARAMS: Final = 1_000
+_NAME: Final = re.compile(r"^--([A-Za-z_][A-Za-z0-9_./-]{0,255})(?:=([\s\S]*))?" + END_OF_TEXT)
+
+
+def params_of(arguments: Sequence[str]) -> dict[str, str]:
+    """{name: value} of what `arguments` set; at most the first 1,000 names."""
+    found: dict[str, str] = {}
+    for name, value in _options(list(takewhile(lambda one: one != "--", arguments))):
+        if (name in found or len(found) < MAX_PARAMS) and len(value) <= MAX_TEXT:
+            found[name] = value
+    return found
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for argument, following in zip_longest(arguments, arguments[1:]):
+        if match := _NAME.match(argument):
+            name, value = match.groups()
+            if value is None:
+                has_value = following is not None and not _NAME.match(following)
+                value = following if has_value else "true"
+            yield name, value or ""
