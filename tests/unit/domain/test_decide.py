@@ -9,6 +9,7 @@ import pytest
 from runhistory.domain.commands import (
     AddFiles,
     AddParams,
+    ArchiveRun,
     CancelRun,
     ClaimRun,
     Command,
@@ -16,18 +17,37 @@ from runhistory.domain.commands import (
     ConfirmCancel,
     CreateExperiment,
     CreateRun,
+    DeleteRun,
+    DescribeRun,
     FailRun,
+    PauseRun,
+    ProvisionRun,
+    ReactivateRun,
+    RecordEnvironment,
+    RemoveTags,
     ReportExit,
+    ReportLife,
+    ReportLost,
+    ReportSilence,
+    ResumeRun,
     SetTags,
     StartRun,
+    TakeSnapshot,
+    WarnRun,
 )
 from runhistory.domain.decide import Accepted, Context, Decision, Refused, Unchanged, decide
-from runhistory.domain.events import Event, RunCompleted, RunEvent
+from runhistory.domain.events import Event, RunCompleted, RunDescribed, RunEvent, RunFailed
 from runhistory.domain.ids import experiment_id
 from runhistory.domain.recorder import IllegalTransition, Recorder
 from runhistory.domain.state import OutOfOrder, Run, State, evolve, fold
 from runhistory.domain.status import RunStatus
-from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+from runhistory.domain.values import (
+    FileEntry,
+    ResolvedEnvironment,
+    RunContent,
+    RunError,
+    ScriptSpec,
+)
 
 RUN_ID = "019ab1f0a2c37d4e8b5f60718293a4b5"
 SPEC = ScriptSpec(script="train.py", snapshot_id="0" * 64)
@@ -71,6 +91,10 @@ COMPLETE = (CompleteRun, {"claim_id": "mine"})
 FAIL = (FailRun, {"claim_id": "mine", "error": ERROR})
 CANCEL: tuple[type[Command], dict[str, Any]] = (CancelRun, {})
 CONFIRM = (ConfirmCancel, {"claim_id": "mine"})
+MORNING = datetime(2026, 11, 23, 9, tzinfo=UTC)
+SILENCE = (ReportSilence, {"attempt": 1, "last_seen": MORNING})
+LIFE = (ReportLife, {"attempt": 1})
+LOSS = (ReportLost, {"attempt": 1, "last_seen": MORNING})
 S = RunStatus
 BEFORE_RUNNING = [S.NOT_STARTED, S.STARTING, S.QUEUED, S.PREPARING]
 
@@ -100,6 +124,60 @@ STORIES = {
     "worker lost while cancelling": (
         (CREATE, CLAIM, CANCEL, FAIL),
         [*BEFORE_RUNNING, S.CANCEL_REQUESTED, S.FAILED],
+    ),
+    "provisioned, paused, resumed": (
+        (CREATE, (ProvisionRun, {}), CLAIM, START, (PauseRun, {}), (ResumeRun, {}), EXIT, COMPLETE),
+        [
+            S.NOT_STARTED,
+            S.STARTING,
+            S.QUEUED,
+            S.PROVISIONING,
+            S.PREPARING,
+            S.RUNNING,
+            S.PAUSED,
+            S.RUNNING,
+            S.FINALIZING,
+            S.COMPLETED,
+        ],
+    ),
+    "killed while paused": (
+        (CREATE, CLAIM, START, (PauseRun, {}), EXIT, FAIL),
+        [*BEFORE_RUNNING, S.RUNNING, S.PAUSED, S.FINALIZING, S.FAILED],
+    ),
+    "silent and back": (
+        (CREATE, CLAIM, START, SILENCE, LIFE, EXIT, COMPLETE),
+        [
+            *BEFORE_RUNNING,
+            S.RUNNING,
+            S.NOT_RESPONDING,
+            S.RUNNING,
+            S.FINALIZING,
+            S.COMPLETED,
+        ],
+    ),
+    "silent, and its end is the next that is heard": (
+        (CREATE, CLAIM, START, SILENCE, EXIT, COMPLETE),
+        [*BEFORE_RUNNING, S.RUNNING, S.NOT_RESPONDING, S.FINALIZING, S.COMPLETED],
+    ),
+    "lost": (
+        (CREATE, CLAIM, START, SILENCE, LOSS),
+        [*BEFORE_RUNNING, S.RUNNING, S.NOT_RESPONDING, S.FAILED],
+    ),
+    "lost while it was to be canceled": (
+        (CREATE, CLAIM, START, CANCEL, SILENCE, LOSS),
+        [*BEFORE_RUNNING, S.RUNNING, S.CANCEL_REQUESTED, S.NOT_RESPONDING, S.CANCELED],
+    ),
+    "canceled while silent, and silent on": (
+        (CREATE, CLAIM, START, SILENCE, CANCEL, SILENCE, LIFE, CONFIRM),
+        [
+            *BEFORE_RUNNING,
+            S.RUNNING,
+            S.NOT_RESPONDING,
+            S.CANCEL_REQUESTED,
+            S.NOT_RESPONDING,
+            S.CANCEL_REQUESTED,
+            S.CANCELED,
+        ],
     ),
     "interactive": (
         ((CreateRun, {"content": INTERACTIVE}), (StartRun, {}), (CompleteRun, {})),
@@ -232,3 +310,90 @@ def test_the_recorder_refuses_a_step_that_does_not_follow() -> None:
     wish = CancelRun(workspace="default", run_id=RUN_ID, command_id="c")
     with pytest.raises(IllegalTransition, match="Queued -> Completed"):
         Recorder(story.state, wish, CONTEXT).add(RunCompleted, S.COMPLETED)
+
+
+def test_a_report_about_an_attempt_that_is_over_changes_nothing() -> None:
+    story = Story(CREATE, CLAIM, START)
+    for type in (ReportSilence, ReportLost):
+        told = story.tell(type, attempt=2, last_seen=MORNING)
+        assert refusal(told)[0] == "not_allowed"
+    assert refusal(story.tell(*LOSS[:1], **LOSS[1]))[0] == "not_allowed"  # it was not silent
+    assert story.tell(ReportLife, attempt=1) == Unchanged()
+    queued = Story(CREATE).tell(ReportSilence, attempt=1, last_seen=MORNING)
+    assert refusal(queued)[0] == "not_allowed"
+
+
+def test_a_lost_run_says_since_when() -> None:
+    story = Story(CREATE, CLAIM, START, SILENCE, LOSS)
+    failed = story.events[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.error.code == "Lost"
+    assert "2026-11-23 09:00:00" in failed.error.message
+
+
+def test_warnings_and_environments_leave_the_status_alone() -> None:
+    story = Story(CREATE, CLAIM)
+    environment = ResolvedEnvironment(python_version="3.12.4")
+    for type, fields in (
+        (WarnRun, {"code": "GpuIdle", "message": "GPU 0 is idle."}),
+        (RecordEnvironment, {"environment": environment, "claim_id": "mine"}),
+    ):
+        assert isinstance(story.tell(type, **fields), Accepted)
+    assert story.timeline == BEFORE_RUNNING
+    foreign = story.tell(RecordEnvironment, environment=environment, claim_id="other")
+    assert refusal(foreign)[0] == "not_the_holder"
+
+
+def test_a_run_has_one_snapshot() -> None:
+    story = Story((CreateRun, {"content": INTERACTIVE}), (StartRun, {}))
+    assert isinstance(story.tell(TakeSnapshot, snapshot_id="1" * 64), Accepted)
+    assert story.tell(TakeSnapshot, snapshot_id="1" * 64) == Unchanged()
+    assert refusal(story.tell(TakeSnapshot, snapshot_id="2" * 64))[0] == "snapshot_exists"
+    assert refusal(Story(CREATE).tell(TakeSnapshot, snapshot_id="1" * 64))[0] == "snapshot_exists"
+
+
+def test_names_and_tags_change_and_only_what_changed_is_told() -> None:
+    story = Story(CREATE)
+    story.tell(SetTags, tags={"a": "1", "b": "2"})
+    assert isinstance(story.tell(RemoveTags, names=("a", "a", "unknown")), Accepted)
+    assert story.tell(RemoveTags, names=("a",)) == Unchanged()
+    story.tell(DescribeRun, display_name="best", description="")
+    described = story.events[-1]
+    assert isinstance(described, RunDescribed)
+    assert (described.display_name, described.description) == ("best", None)
+    assert story.tell(DescribeRun, display_name="best") == Unchanged()
+    assert isinstance(story.state, Run)
+    assert (story.state.tags, story.state.display_name) == ({"b": "2"}, "best")
+
+
+def test_archiving_is_allowed_in_every_status_and_can_be_taken_back() -> None:
+    story = Story(CREATE, CLAIM, START)
+    assert isinstance(story.tell(ArchiveRun), Accepted)
+    assert story.tell(ArchiveRun) == Unchanged()
+    assert isinstance(story.tell(ReactivateRun), Accepted)
+    assert story.tell(ReactivateRun) == Unchanged()
+
+
+def test_a_run_is_deleted_when_nothing_of_it_is_under_way_and_its_id_stays_taken() -> None:
+    story = Story(CREATE, CLAIM, START)
+    code, message = refusal(story.tell(DeleteRun))
+    assert code == "not_allowed"
+    assert "cancel it first" in message
+    for type, fields in (EXIT, COMPLETE, (DeleteRun, {"command_id": "delete"})):
+        assert isinstance(story.tell(type, **fields), Accepted)
+    again = story.tell(DeleteRun, command_id="delete")
+    assert isinstance(again, Unchanged)
+    assert again.applied is not None
+    for type, fields in ((SetTags, {"tags": {"a": "1"}}), (DeleteRun, {}), CREATE):
+        assert refusal(story.tell(type, **fields, command_id="later"))[0] == "run_deleted"
+
+
+def test_arguments_become_params_and_given_ones_count_for_more() -> None:
+    spec = msgspec.structs.replace(SPEC, arguments=("--lr", "0.5", "--depth=3", "--fast"))
+    story = Story((CreateRun, {"content": msgspec.structs.replace(SCRIPT, spec=spec)}))
+    assert isinstance(story.state, Run)
+    assert story.state.params == {"lr": "0.1", "depth": "3", "fast": "true"}
+    command = msgspec.structs.replace(SPEC, command=("python", "train.py", "--depth", "4"))
+    story = Story((CreateRun, {"content": msgspec.structs.replace(SCRIPT, spec=command)}))
+    assert isinstance(story.state, Run)
+    assert story.state.params == {"lr": "0.1", "depth": "4"}
