@@ -6,7 +6,7 @@ from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
 
 from runhistory import __version__
-from runhistory.gateway import health_routes, object_routes, read_routes, write_routes
+from runhistory.gateway import event_routes, health_routes, object_routes, read_routes, write_routes
 from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
 from runhistory.gateway.errors import respond
 from runhistory.gateway.openapi import StructSchemas, encode_document
@@ -24,6 +24,7 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                     *write_routes.HANDLERS,
                     *object_routes.HANDLERS,
                     *read_routes.HANDLERS,
+                    *event_routes.HANDLERS,
                 ],
             ),
             *health_routes.HANDLERS,

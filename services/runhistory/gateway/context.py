@@ -10,6 +10,7 @@ from msgspec import Struct
 from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.errors import ApiError
+from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
@@ -32,6 +33,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     watermarks: Watermarks
     reader: Reader
     objects: ObjectStore
+    events: EventStreams
     max_file_bytes: int = MAX_FILE_BYTES
     max_points: int = MAX_POINTS
 

@@ -14,12 +14,11 @@ from typing import Final
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 from msgspec import Struct
 
+from runhistory.kafka import topics
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.replay import read_to_end
-from runhistory.kafka.topics import partitions_of
 
 EVENTS_TOPIC: Final = "run.events"
 MAX_RUNS: Final = 100_000
@@ -46,11 +45,7 @@ _decoder: Final = msgspec.json.Decoder(_RunEvent)
 
 def place_of(run_id: str) -> TopicPartition:
     """The partition that has all events of the run."""
-    partitions = partitions_of(EVENTS_TOPIC)
-    place: TopicPartition = partitions[
-        DefaultPartitioner()(run_id.encode(), range(len(partitions)), None)
-    ]
-    return place
+    return topics.place_of(EVENTS_TOPIC, run_id)
 
 
 class EventLog:

@@ -16,6 +16,7 @@ from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
 from runhistory.gateway.door import Door
 from runhistory.gateway.event_log import EventLog
+from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.watermarks import Watermarks
 from runhistory.gateway.write_routes import SOURCE
@@ -66,6 +67,7 @@ async def main(service: Service) -> None:
         service.log.info("gateway_serving", host=settings.host, port=settings.port)
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        gateway.events.end_streams()
         server.stop()  # type: ignore[no-untyped-call]
         async with asyncio.timeout(DRAIN_SECONDS):
             await serving
@@ -80,6 +82,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     appender = Appender(settings.kafka, SOURCE)
     watermarks = Watermarks(settings.kafka, SOURCE)
     reader = Reader(settings.clickhouse)
+    events = EventStreams(settings.kafka, SOURCE)
 
     async def latest_attempt(workspace: str, run_id: str) -> int | None:
         try:
@@ -104,6 +107,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             watermarks=watermarks,
             reader=reader,
             objects=_open_objects(settings),
+            events=events,
             max_file_bytes=_limit("RUNHISTORY_MAX_FILE_BYTES", MAX_FILE_BYTES),
             max_points=_limit("RUNHISTORY_MAX_POINTS", MAX_POINTS),
         )
@@ -111,7 +115,9 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
         reader.stop()
         with contextlib.suppress(TimeoutError):  # with Kafka away there is nobody to part from
             async with asyncio.timeout(CLOSE_SECONDS):
-                await asyncio.gather(commands.stop(), appender.stop(), watermarks.stop())
+                await asyncio.gather(
+                    commands.stop(), appender.stop(), watermarks.stop(), events.stop()
+                )
 
 
 def _open_objects(settings: ServiceSettings) -> ObjectStore:

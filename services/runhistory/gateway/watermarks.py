@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runhistory.events.codec import Watermark
 from runhistory.gateway.event_log import place_of
-from runhistory.kafka.clients import close, open_consumer
+from runhistory.kafka.log_ends import LogEnds
 from runhistory.kafka.topics import load_topics
 
 SINK_GROUP: Final = "sink"
@@ -36,8 +36,7 @@ class Watermarks:
         self._bootstrap, self._client_id = bootstrap, client_id
         self._admin: AIOKafkaAdminClient | None = None
         self._coordinator: int | None = None
-        self._consumer: AIOKafkaConsumer | None = None
-        self._connecting = asyncio.Lock()
+        self._ends = LogEnds(bootstrap, f"{client_id}-ends")
         self._committed: dict[TopicPartition, int] = {}
         self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
@@ -69,7 +68,7 @@ class Watermarks:
         place = place_of(run_id)
         try:
             async with asyncio.timeout(seconds):
-                end = (await (await self._follower()).end_offsets([place]))[place]
+                end = (await self._ends.ends([place]))[place]
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotYetVisible("Kafka does not answer. Try again shortly.") from error
         if end >= 2:
@@ -86,8 +85,7 @@ class Watermarks:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
         await self._close()
-        if self._consumer is not None:
-            await close(self._consumer)
+        await self._ends.stop()
 
     async def ask(self) -> None:
         """Ask Kafka once for the sink's offsets; whoever asks meanwhile shares the answer.
@@ -138,15 +136,6 @@ class Watermarks:
                 raise
             self._admin = admin
         return self._admin
-
-    async def _follower(self) -> AIOKafkaConsumer:
-        """A consumer that consumes nothing; it knows where partitions end, and reconnects."""
-        async with self._connecting:
-            if self._consumer is None:
-                self._consumer = await open_consumer(
-                    self._bootstrap, client_id=f"{self._client_id}-ends"
-                )
-            return self._consumer
 
     async def _close(self) -> None:
         admin, self._admin, self._coordinator = self._admin, None, None

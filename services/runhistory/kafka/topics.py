@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import DefaultPartitioner
 from msgspec import Struct
 
 from runhistory.events.contract import schemas_directory
@@ -75,6 +76,13 @@ def load_topics() -> dict[str, Topic]:
 def partitions_of(topic: str) -> list[TopicPartition]:
     """Every partition of a topic; the count is fixed, and `ensure_topics` has checked it."""
     return [TopicPartition(topic, number) for number in range(load_topics()[topic].partitions)]
+
+
+def place_of(topic: str, key: str) -> TopicPartition:
+    """The partition in which all records of `key` lie: by murmur2, as for every client."""
+    places = partitions_of(topic)
+    place: TopicPartition = places[DefaultPartitioner()(key.encode(), range(len(places)), None)]
+    return place
 
 
 async def ensure_topics(bootstrap: str, replication: int | None = None) -> None:

@@ -96,6 +96,16 @@ GATEWAY_POINTS: Final = Counter(
     "runhistory_gateway_points_total", "Metric points appended; repetitions count again."
 )
 
+# Gateway: subscribers to events (server-sent events).
+GATEWAY_SUBSCRIBERS: Final = Gauge("runhistory_gateway_subscribers", "Event streams open now.")
+GATEWAY_EVENTS_SENT: Final = Counter(
+    "runhistory_gateway_events_sent_total", "Events given to subscribers."
+)
+GATEWAY_SUBSCRIBERS_BEHIND: Final = Counter(
+    "runhistory_gateway_subscribers_behind_total",
+    "Times a subscriber was too slow for the tail and had to read from Kafka itself.",
+)
+
 # Worker: one count for each claim, by the status in which its run ended (or declined, broken).
 WORKER_ATTEMPTS: Final = Counter(
     "runhistory_worker_attempts_total", "Claims that came to an end, by outcome.", ["outcome"]
