@@ -44,7 +44,7 @@ def appender() -> Appender:
 
 @pytest.fixture
 def app(appender: Appender) -> Any:
-    rest: Any = dict.fromkeys(("commands", "attempts", "watermarks", "reader", "objects"))
+    rest: Any = dict.fromkeys(("commands", "attempts", "watermarks", "reader", "objects", "events"))
     return create_app(Gateway(appender=appender, **rest))
 
 
