@@ -58,6 +58,12 @@ class NotFound(RunHistoryError):
     code = "not_found"
 
 
+class Gone(NotFound):
+    """It was there and is not any more: a deleted run, events that are kept no longer (410)."""
+
+    code = "gone"
+
+
 class Conflict(RunHistoryError):
     """The run's status, or what exists already, does not allow it (409)."""
 

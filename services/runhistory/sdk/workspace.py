@@ -1,12 +1,15 @@
 """`Workspace`: a gateway and the workspace there; where everything else begins."""
 
 import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runhistory.sdk.address import DEFAULT_WORKSPACE, Address, find_address, from_environment
 from runhistory.sdk.http import Connection
 
 if TYPE_CHECKING:
+    from runhistory.sdk.event_messages import Event
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run import Run
 
@@ -93,6 +96,41 @@ class Workspace:
         """
         found: Any = self._connection.get("/runs/resolve", ref=reference, experiment=experiment)
         return self.get_run(found["run_id"])
+
+    def events(
+        self,
+        *,
+        types: str | Sequence[str] | None = None,
+        experiment: str | Sequence[str] | None = None,
+        run: "str | Run | Sequence[str | Run] | None" = None,
+        from_: str | datetime = "latest",
+        follow: bool = True,
+    ) -> Iterator["Event"]:
+        """What happens in the workspace, as it happens; blocks while nothing does.
+
+            for event in workspace.events(types="run.completed"):
+                print(event.run_id, event.data["status"])
+
+        Connects again by itself; nothing is missed and nothing given twice, also over a restart
+        of the gateway. Events of a run come in their order.
+
+        Args:
+            types: `run.completed.v1`, `run.completed` or `run.*`; all that happens, without.
+                Points and log lines come only by name: `metrics.logged.v1`, `logs.written.v1`.
+            experiment: names; only events of these and their runs.
+            run: ids or runs; only events of these.
+            from_: `latest`, `beginning`, a time, or the `position` of an event, to go on behind it.
+            follow: False: end after those that there are.
+
+        Raises:
+            NobodyAnswers: the gateway never answered.
+            InvalidRequest: there is no such type, or `from_` is none of these.
+            Gone: what came after this position is not kept any more.
+        """
+        from runhistory.sdk.event_messages import asked
+        from runhistory.sdk.events import subscribe
+
+        return subscribe(self._connection, asked(types, experiment, run, from_, follow))
 
     def __repr__(self) -> str:
         return f"Workspace(url={self.url!r}, name={self.name!r})"

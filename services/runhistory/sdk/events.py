@@ -1,0 +1,51 @@
+"""Subscribe to what happens: an iterator that reconnects by itself and gives each event once.
+
+The gateway pushes. Each event brings a position in the log, and a new connection asks for what
+comes behind the last one, at whichever gateway answers: over restarts nothing is missed and
+nothing comes twice.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from runhistory.sdk import http
+from runhistory.sdk.errors import NobodyAnswers, Unavailable
+from runhistory.sdk.event_messages import (
+    EVENTS_PATH,
+    SILENCE_SECONDS,
+    Asked,
+    Event,
+    EventReader,
+)
+from runhistory.sdk.http import Connection
+
+FIRST_PAUSE: Final = 0.1
+
+logger: Final = logging.getLogger("runhistory")
+
+
+def subscribe(connection: Connection, asked: Asked) -> Iterator[Event]:
+    """The events, for ever; with `follow=False` up to those that there are when it is asked.
+
+    Raises:
+        NobodyAnswers: the gateway never answered.
+        RunHistoryError: it refuses what is asked.
+    """
+    reader, pause = EventReader(), FIRST_PAUSE
+    while not reader.has_ended:
+        try:
+            with connection.stream(
+                EVENTS_PATH, headers=reader.headers(), silence=SILENCE_SECONDS, **asked.query()
+            ) as response:
+                pause = FIRST_PAUSE
+                for chunk in response.iter_raw():
+                    yield from reader.read(chunk)
+        except NobodyAnswers:
+            raise
+        except Unavailable as error:
+            logger.warning("runhistory: the events are interrupted and will go on. %s", error)
+        if not reader.has_ended:
+            time.sleep(pause)
+            pause = http.next_pause(pause)
