@@ -13,13 +13,13 @@ from runhistory.domain.ids import new_command_id
 from runhistory.domain.status import TERMINAL
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
+from runhistory.query.follower import EventFollower
 from runhistory.runtime.metrics import WORKER_ATTEMPTS, WORKER_FREE_SLOTS, WORKER_WAITING_RUNS
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import UnsafeSettings
 from runhistory.worker.attempt import Attempt, Stop, Tools
 from runhistory.worker.board import Board, KnownRun, first_fit
 from runhistory.worker.environments import Environments
-from runhistory.worker.follower import EventFollower
 from runhistory.worker.gpus import Capacity, GpuProbe
 from runhistory.worker.home import Home, HomeTaken
 from runhistory.worker.publisher import Publisher
@@ -53,7 +53,11 @@ class Worker:
         self._too_large: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._follower = EventFollower(
-            service.settings.kafka, service.settings.clickhouse, self._board, self._on_change
+            service.settings.kafka,
+            service.settings.clickhouse,
+            self._board,
+            self._on_change,
+            "worker-events",
         )
         self._tools = Tools(
             settings=settings,

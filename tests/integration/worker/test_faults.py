@@ -35,7 +35,9 @@ class Follower:
 
     is_following = True
 
-    def __init__(self, _: str, __: str, board: Board, on_change: Callable[..., None]) -> None:
+    def __init__(
+        self, _: str, __: str, board: Board, on_change: Callable[..., None], ___: str
+    ) -> None:
         self._board, self._on_change = board, on_change
         self.caught_up = asyncio.Event()
         self.caught_up.set()

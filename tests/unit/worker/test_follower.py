@@ -19,9 +19,9 @@ from runhistory.domain.status import RunStatus
 from runhistory.events.cloudevents import Record
 from runhistory.events.codec import encode_event
 from runhistory.kafka.topics import load_topics
-from runhistory.worker import follower
+from runhistory.query import follower
+from runhistory.query.follower import EVENTS_TOPIC, EventFollower
 from runhistory.worker.board import Board, KnownRun
-from runhistory.worker.follower import EVENTS_TOPIC, EventFollower
 from tests.unit.worker.test_board import history
 
 
@@ -82,7 +82,7 @@ class World:
         monkeypatch.setattr(follower, "close", close)
         self.log, self.board = log, Board("local")
         self.told: list[str] = []
-        self.follower = EventFollower("nowhere", clickhouse, self.board, self._hear)
+        self.follower = EventFollower("nowhere", clickhouse, self.board, self._hear, "test")
 
     def _hear(self, run: KnownRun, event: Event) -> None:
         self.told.append(event.event_id)

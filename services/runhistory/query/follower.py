@@ -1,14 +1,14 @@
-"""Follow run.events into the board.
+"""Follow run.events into a board: what a service knows of all that is not over.
 
 At start the open runs come from the ClickHouse projection, which also says up to which offset it
 has read; the rest comes from Kafka behind that offset. With ClickHouse away, silent or refusing,
 or its answer not fitting what follows, the partition is read from its beginning instead. Of an
-event that only a newer worker knows, what all events of runs say is enough to go on.
+event that only a newer version knows, what all events of runs say is enough to go on.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -23,30 +23,47 @@ from runhistory.events.codec import decode_event_data
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.topics import load_topics
 from runhistory.query.replay import StoredEvent, load_open_runs
-from runhistory.worker.board import Board, KnownRun
 
 EVENTS_TOPIC: Final = "run.events"
 ANSWER_SECONDS: Final = 5
 """So long one question to ClickHouse may take; reading the log takes about as long."""
+
+Known_co = TypeVar("Known_co", covariant=True)
+Known = TypeVar("Known")
 
 _any_run_event: Final = msgspec.json.Decoder(RunEvent)
 
 log: Any = structlog.get_logger(__name__)
 
 
-class EventFollower:
+class Board(Protocol[Known_co]):
+    """A fold of run.events, partition by partition."""
+
+    def apply(self, event: Event, partition: int) -> Known_co | None:
+        """Take in the next event of `partition`; what it concerns after it, None: nothing here.
+
+        Raises:
+            OutOfOrder: events are missing in between; read the partition anew.
+        """
+
+    def forget(self, partition: int) -> None:
+        """Drop all that came from a partition, before it is read anew."""
+
+
+class EventFollower(Generic[Known]):
     """Keeps a board up to date. Survives a broker that goes and comes back."""
 
     def __init__(
         self,
         bootstrap: str,
         clickhouse: str,
-        board: Board,
-        on_change: Callable[[KnownRun, Event], None],
+        board: Board[Known],
+        on_change: Callable[[Known, Event], None],
+        client_id: str,
     ) -> None:
-        """`on_change` hears of every event of the board's runs that came after the start."""
+        """`on_change` hears of every event that concerns the board and came after the start."""
         self._bootstrap, self._clickhouse = bootstrap, clickhouse
-        self._board, self._on_change = board, on_change
+        self._board, self._on_change, self._client_id = board, on_change, client_id
         self._positions: dict[int, int] = {}
         self._told: dict[int, int] = {}  # up to where `on_change` heard of the events
         self._due: dict[int, int] | None = None
@@ -95,7 +112,7 @@ class EventFollower:
             client.close()
 
     async def _follow(self) -> None:
-        consumer = await open_consumer(self._bootstrap, client_id="worker-events")
+        consumer = await open_consumer(self._bootstrap, client_id=self._client_id)
         try:
             consumer.assign([TopicPartition(EVENTS_TOPIC, number) for number in self._positions])
             if self._due is None:
@@ -126,11 +143,11 @@ class EventFollower:
 
     def _apply(self, record: Any, partition: int) -> None:
         event = _understand(_type_of(record.headers), record.value or b"")
-        run = None if event is None else self._board.apply(event, partition)
+        known = None if event is None else self._board.apply(event, partition)
         is_news = record.offset >= self._told[partition]  # and not read anew
         self._told[partition] = max(self._told[partition], record.offset + 1)
-        if event is not None and run is not None and is_news:
-            self._on_change(run, event)
+        if event is not None and known is not None and is_news:
+            self._on_change(known, event)
 
     async def _see_whether_caught_up(self, consumer: AIOKafkaConsumer) -> None:
         """A position, unlike the last record's offset, counts transaction markers at the end."""
@@ -149,7 +166,7 @@ def _type_of(headers: Any) -> str:
 
 
 def _understand(type: str, data: bytes | str) -> Event | None:
-    """The event; of one that this worker does not know, what all events of runs have; or None."""
+    """The event; of one that this version does not know, what all events of runs have; or None."""
     try:
         return decode_event_data(type, data)
     except MalformedRecord as error:
