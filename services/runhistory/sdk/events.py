@@ -6,8 +6,8 @@ nothing comes twice.
 """
 
 import logging
-import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from time import sleep
 from typing import Final
 
 from runhistory.sdk import http
@@ -26,14 +26,18 @@ FIRST_PAUSE: Final = 0.1
 logger: Final = logging.getLogger("runhistory")
 
 
-def subscribe(connection: Connection, asked: Asked) -> Iterator[Event]:
+def subscribe(
+    connection: Connection, asked: Asked, reader: EventReader | None = None
+) -> Generator[Event, None, None]:
     """The events, for ever; with `follow=False` up to those that there are when it is asked.
+
+    With the `reader` of another subscription it goes on behind what that one gave.
 
     Raises:
         NobodyAnswers: the gateway never answered.
         RunHistoryError: it refuses what is asked.
     """
-    reader, pause = EventReader(), FIRST_PAUSE
+    reader, pause = reader or EventReader(), FIRST_PAUSE
     while not reader.has_ended:
         try:
             with connection.stream(
@@ -47,5 +51,5 @@ def subscribe(connection: Connection, asked: Asked) -> Iterator[Event]:
         except Unavailable as error:
             logger.warning("runhistory: the events are interrupted and will go on. %s", error)
         if not reader.has_ended:
-            time.sleep(pause)
+            sleep(pause)
             pause = http.next_pause(pause)

@@ -1,31 +1,39 @@
-"""Follow a run to its end: its status and its console lines as they come.
+"""Follow a run to its end: its status and its console lines, as the gateway pushes them.
 
-Both are polled; a line is asked for by the cursor after the last one, so each comes once and in
-order. Lines and status reach the projection on separate ways. So before the lines of a run that
-was not seen Running its status is asked for again, and after the end lines are asked for until
-none came for DRAIN seconds. A gateway that is away is waited for: the run goes on.
+One subscription brings both, from the run's beginning on and each once: what happened earlier in
+the order of its time, then what happens. Whoever reports a run's end has written all of its lines
+before, but to another topic, so the end is told after one more read of the lines, which stops
+where they end then. A gateway that is away is waited for: the run goes on.
 """
 
 import logging
-from collections.abc import Callable
-from time import monotonic, sleep
+from collections.abc import Callable, Generator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Any, Final
 
-from runhistory.domain.status import TERMINAL, RunStatus
+from runhistory.domain.status import TERMINAL
+from runhistory.events.cloudevents import format_time
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
+from runhistory.sdk.event_messages import Asked, Event, EventReader
+from runhistory.sdk.events import subscribe
 from runhistory.sdk.http import PATIENCE
 from runhistory.sdk.run_client import RunClient
 
-SHORTEST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 1.0
-DRAIN: Final = 1.0
+PAUSE: Final = 1.0
+"""Seconds between two questions for the details of a run whose gateway is away."""
+
+LOG_LINES_WRITTEN: Final = "logs.written.v1"
+_DELETED: Final = "run.deleted."
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger: Final = logging.getLogger("runhistory")
 
 OnLine = Callable[[dict[str, Any]], None]
 """Called with each line: `attempt`, `stream`, `time` and `line`."""
 OnStatus = Callable[[dict[str, Any], str], None]
-"""Called with the run's details for each status of its timeline, in order and once."""
+"""Called with the run's details as they are known, and each status it takes, in order and once."""
 
 
 def is_terminal(status: str) -> bool:
@@ -43,19 +51,8 @@ def follow(
         RunHistoryError: it refuses, as for a run that is not there.
     """
     follower = _Follower(client, on_line, on_status)
-    pause = SHORTEST_PAUSE
-    while not follower.is_done():
-        try:
-            new = follower.look()
-        except NobodyAnswers:
-            raise
-        except Unavailable as error:
-            logger.warning("runhistory: still waiting for run %s. %s", client.run_id, error)
-            new = False
-        pause = SHORTEST_PAUSE if new else min(pause * 1.5, LONGEST_PAUSE)
-        if not follower.is_done():
-            sleep(pause)
-    return follower.details
+    follower.watch()
+    return follower.end()
 
 
 class _Follower:
@@ -63,54 +60,67 @@ class _Follower:
         self, client: RunClient, on_line: OnLine | None, on_status: OnStatus | None
     ) -> None:
         self._client, self._on_line, self._on_status = client, on_line, on_status
-        self.details: dict[str, Any] = {}
-        self._told = 0  # statuses of the timeline
-        self._cursor: str | None = None
-        self._quiet_since: float | None = None
+        self._details = self._ask()
+        self._reader = EventReader()
+        self._last: Event | None = None  # that gave the run its status
 
-    def is_done(self) -> bool:
-        """Whether the run is over and its lines are drained."""
-        if not self.details or not is_terminal(self.details["status"]):
-            return False
-        if self._on_line is None:
-            return True
-        return self._quiet_since is not None and monotonic() - self._quiet_since >= DRAIN
+    def watch(self) -> None:
+        """Until the run is over; what it printed in the end may not have come yet."""
+        types = ["run.*", LOG_LINES_WRITTEN] if self._on_line else ["run.*"]
+        with closing(self._subscribe(types, follow=True)) as events:
+            for event in events:
+                if event.type == LOG_LINES_WRITTEN:
+                    self._tell_lines(event)
+                elif event.type.startswith(_DELETED):
+                    return
+                elif self._last is None or event.data["status"] != self._last.data["status"]:
+                    self._last = event
+                    if is_terminal(event.data["status"]):
+                        return
+                    self._tell_status()
 
-    def look(self) -> bool:
-        """Look once; whether anything was new. Lines come between the statuses around them."""
-        before = self.details.get("status")
-        self._look_at_status()
-        lines = self._read_lines()
-        status = self.details["status"]
-        self._tell_statuses(and_the_end=True)
-        if lines or not is_terminal(status):
-            self._quiet_since = None
-        elif self._quiet_since is None:
-            self._quiet_since = monotonic()
-        return status != before or lines > 0
+    def end(self) -> dict[str, Any]:
+        """Tell the last lines and then the end; the run's details after it."""
+        if self._on_line:
+            with closing(self._subscribe([LOG_LINES_WRITTEN], follow=False)) as events:
+                for event in events:
+                    self._tell_lines(event)
+        if self._last is not None:
+            self._client.connection.remember({"watermark": self._last.watermark})
+        self._details = self._ask()
+        self._tell_status()
+        return self._details
 
-    def _look_at_status(self) -> None:
-        self.details = self._client.details(PATIENCE)
-        self._tell_statuses(and_the_end=False)
+    def _subscribe(self, types: list[str], *, follow: bool) -> Generator[Event, None, None]:
+        asked = Asked(
+            types=types,
+            experiments=[],
+            run_ids=[self._client.run_id],
+            begin="beginning",
+            follow=follow,
+        )
+        return subscribe(self._client.connection, asked, self._reader)
 
-    def _tell_statuses(self, *, and_the_end: bool) -> None:
-        for point in self.details["timeline"][self._told :]:
-            if is_terminal(point["status"]) and not and_the_end:
-                return
-            self._told += 1
-            if self._on_status:
-                self._on_status(self.details, point["status"])
+    def _ask(self) -> dict[str, Any]:
+        while True:
+            try:
+                return self._client.details(PATIENCE)
+            except NobodyAnswers:
+                raise
+            except Unavailable as error:
+                run_id = self._client.run_id
+                logger.warning("runhistory: still waiting for run %s. %s", run_id, error)
+                sleep(PAUSE)
 
-    def _read_lines(self) -> int:
-        count = 0
-        while self._on_line:
-            lines, cursor = self._client.lines(self._cursor, PATIENCE)
-            if lines and self.details["status"] not in (RunStatus.RUNNING, *TERMINAL):
-                self._look_at_status()
-            self._cursor = cursor
-            for line in lines:
-                self._on_line(line)
-            count += len(lines)
-            if not lines:
-                break
-        return count
+    def _tell_status(self) -> None:
+        if self._on_status and self._last is not None:
+            self._on_status(self._details, self._last.data["status"])
+
+    def _tell_lines(self, event: Event) -> None:
+        assert self._on_line is not None
+        data = event.data
+        for stream, time, line in zip(data["streams"], data["times"], data["lines"], strict=True):
+            written = format_time(_EPOCH + timedelta(microseconds=time))
+            self._on_line(
+                {"attempt": data["attempt"], "stream": stream, "time": written, "line": line}
+            )

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from runhistory.domain.status import TERMINAL
+from tests.support import event_messages
 from tests.unit.cli.canned_gateway import CannedGateway
 from tests.unit.cli.conftest import invoke
 from tests.unit.cli.test_commands import RUN_DETAILS
@@ -36,10 +37,13 @@ def details(*statuses: str) -> dict[str, Any]:
 
 PASSED = ("Starting", "Queued", "Preparing", "Running")
 RUNNING = details(*PASSED)
-LINES = [
-    {"attempt": 1, "stream": stream, "time": "2026-11-23T10:00:00.000000Z", "line": text}
-    for stream, text in [("system", "It was built before."), ("stdout", "loss 2.19")]
-]
+LINES = [("system", "It was built before."), ("stdout", "loss 2.19")]
+GOING_ON = event_messages.statuses(*PASSED) + event_messages.printed(10, LINES)
+
+
+def ending(*statuses: str) -> list[bytes]:
+    """The stream of a run that passes these statuses, and the one of its last lines."""
+    return [GOING_ON + event_messages.statuses(*statuses, first=20), event_messages.END]
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def submitting(gateway: CannedGateway, tmp_path: Path) -> CannedGateway:
         "/snapshots/*": {},
         "/runs": {"outcome": "accepted"},
         "/runs/*": RUNNING,
-        "/runs/*/logs": [{"lines": LINES, "cursor": "a"}, {"lines": [], "cursor": "a"}],
+        "/events": GOING_ON,
         "/runs/*/series": {"series": []},
         "/runs/*/files": {"files": []},
     }
@@ -63,9 +67,23 @@ SUBMIT = ["submit", "code", "--script", "train.py", "--experiment", "digits", "-
 COMMAND = [sys.executable, "-m", "runhistory.cli", *SUBMIT]
 
 
+def test_lines_that_are_written_before_the_end_and_arrive_after_it_are_printed(
+    submitting: CannedGateway,
+) -> None:
+    submitting.answers["/runs/*"] = [RUNNING, details(*PASSED, "Completed")]
+    stream, _ = ending("Completed")
+    late = event_messages.printed(11, [("stdout", "done")])
+    submitting.answers["/events"] = [stream, late + event_messages.END]
+    shown = invoke(*SUBMIT, "--json").stderr.splitlines()
+    assert shown[-3:] == ["loss 2.19", "done", "● Completed"]
+    drain = [dict(query) for path, query in submitting.asked if path == "/events"][-1]
+    assert (drain["follow"], drain["type"]) == ("false", "logs.written.v1")
+
+
 @pytest.mark.parametrize(("status", "code"), [("Completed", 0), ("Failed", 1), ("Canceled", 1)])
 def test_only_completed_is_exit_code_0(submitting: CannedGateway, status: str, code: int) -> None:
     submitting.answers["/runs/*"] = [RUNNING, details(*PASSED, status)]
+    submitting.answers["/events"] = ending(status)
     shown = invoke(*SUBMIT)
     assert shown.exit_code == code
     assert shown.stdout.startswith("loss 2.19\n")
@@ -81,9 +99,9 @@ def test_the_statuses_passed_come_before_the_lines_and_the_end_after(
 ) -> None:
     submitting.answers["/runs/*"] = [
         details("Starting"),
-        RUNNING,  # asked for again, as lines had come
         details(*PASSED, "Finalizing", "Completed"),
     ]
+    submitting.answers["/events"] = ending("Finalizing", "Completed")
     shown = invoke(*SUBMIT, "--json").stderr.splitlines()
     first = shown.index(f"{RUN_DETAILS['display_name']} ({RUN_DETAILS['run_id']})")
     assert shown[first + 1 :] == [
@@ -97,6 +115,7 @@ def test_the_statuses_passed_come_before_the_lines_and_the_end_after(
 
 def test_with_json_stdout_is_one_document(submitting: CannedGateway) -> None:
     submitting.answers["/runs/*"] = [RUNNING, details(*PASSED, "Failed")]
+    submitting.answers["/events"] = ending("Failed")
     shown = invoke(*SUBMIT, "--json")
     assert shown.exit_code == 1
     assert json.loads(shown.stdout)["status"] == "Failed"
@@ -186,10 +205,10 @@ def test_ctrl_c_on_a_terminal_cancels_when_told_so(
     terminal.expect("loss 2.19")
     terminal.type("\x03")
     terminal.expect("[c]ancel")
-    submitting.answers["/runs/*/logs"] = [{"lines": LINES, "cursor": "a"}, {"lines": []}]
     terminal.type("c\n")
     terminal.expect("The run is CancelRequested.")
     submitting.answers["/runs/*"] = details(*PASSED, "Canceled")
+    submitting.answers["/events"] = ending("Canceled")
     terminal.expect("Canceled after 14.2 s")
     assert terminal.process.wait(SECONDS) == 1
     assert any(path.endswith("/commands") for path, _ in submitting.asked)

@@ -2,7 +2,6 @@
 
 import hashlib
 import stat
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import pytest
 
 from runhistory import Experiment, Run, Workspace
-from runhistory.sdk import follow, http
+from runhistory.sdk import events, follow, http
 from runhistory.sdk.errors import Conflict, InvalidRequest, NotFound, RunFailed, RunHistoryError
 from runhistory.snapshots import scan
+from tests.support import event_messages
 from tests.support.scripted_gateway import Answer, Request, ScriptedGateway
 
 RUN_ID = "0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"
@@ -22,9 +22,7 @@ RUN_ID = "0190a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(follow, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(follow, "SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr(follow, "DRAIN", 0.1)
+    monkeypatch.setattr(follow, "PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -241,23 +239,30 @@ class TestFiles:
 
 
 class Life:
-    """A run that gets on with each look at it, with lines that come later than the status."""
+    """A run that passes these statuses, a connection for each; the lines come with the second.
+
+    The last line comes when its end was told already.
+    """
 
     def __init__(self, *statuses: str, lines: list[str] | None = None, **more: Any) -> None:
-        self.statuses, self.lines, self.more = list(statuses), lines or [], more
-        self.passed: list[str] = []
+        self.statuses, self.more = statuses, more
+        self.early, self.late = (lines or [])[:-1], (lines or [])[-1:]
+        self.told = 0
 
     def __call__(self, request: Request) -> Answer:
-        if request.path.endswith("/logs"):
-            after = int(request.query.get("after", ["0"])[0])
-            new = self.lines[after : after + 1] if len(self.statuses) < 3 else []
-            lines = [{"stream": "stdout", "line": line, "attempt": 1, "time": 0} for line in new]
-            return Answer(200, {"lines": lines, "cursor": str(after + len(new))})
-        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        if status not in self.passed[-1:]:
-            self.passed.append(status)
-        timeline = [{"status": passed} for passed in self.passed]
-        return Answer(200, details(status, timeline=timeline, **self.more))
+        if request.path != "/events":
+            status = self.statuses[max(0, self.told - 1)]
+            return Answer(200, details(status, **self.more))
+        if request.query.get("follow") == ["false"]:
+            return Answer(200, self._printed(101, self.late) + event_messages.END)
+        self.told = min(self.told + 1, len(self.statuses))
+        passed = event_messages.statuses(*self.statuses[: self.told])
+        return Answer(200, passed + (self._printed(100, self.early) if self.told > 1 else b""))
+
+    def _printed(self, number: int, lines: list[str]) -> bytes:
+        return (
+            event_messages.printed(number, [("stdout", line) for line in lines]) if lines else b""
+        )
 
 
 class TestWaiting:
@@ -297,14 +302,12 @@ class TestWaiting:
         self, gateway: ScriptedGateway, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follow, "PATIENCE", 0.05)
-        life, began = Life("Running", "Running", "Completed"), time.monotonic()
+        life, asked = Life("Running", "Finalizing", "Completed"), iter(range(1_000))
 
         def script(request: Request) -> Answer:
-            away = 0.3 < time.monotonic() - began < 1.0
-            return Answer(503, {}) if away else life(request)
+            return Answer(503, {}) if next(asked) in {0, 1, 3, 5, 8} else life(request)
 
         gateway.script = script
-        life.statuses = ["Running"] * 12 + ["Completed"]
         assert run.wait_for_completion()["status"] == "Completed"
 
     def test_ctrl_c_leaves_the_run_running(
@@ -319,7 +322,7 @@ class TestWaiting:
         def interrupt(seconds: float) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(follow, "sleep", interrupt)
+        monkeypatch.setattr(events, "sleep", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run.wait_for_completion(show_output=True)
         assert "goes on" in capsys.readouterr().err
