@@ -13,6 +13,7 @@ DATA := .runhistory
 PORT ?= 8780
 LEARNING_RATE ?= 0.02
 TESTS ?=
+FIGURES ?=
 JOBS ?= 3
 
 .PHONY: help run stop setup test lint format bench lock schemas wheel
@@ -37,6 +38,9 @@ setup: $(INSTALLED)  ## install everything, as locked, into .venv/
 test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS)
+
+bench: setup  ## measure a stack of its own (FIGURES="create_run_p50_ms …" for some)
+	@$(BIN)/python -m bench.run_history $(if $(FIGURES),--only $(FIGURES))
 
 lint: setup  ## ruff, mypy and the import rule
 	$(BIN)/ruff check

@@ -1,0 +1,1 @@
+"""What `bench/run_history.py` measures: one module for each group of figures."""
