@@ -30,6 +30,7 @@ from runhistory.domain.values import FileEntry, RunError, ScriptSpec
 from runhistory.events.codec import Reply
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
+from runhistory.runtime.gpus import GpuProbe
 from runhistory.worker.board import KnownRun
 from runhistory.worker.console import Console
 from runhistory.worker.environments import (
@@ -38,7 +39,7 @@ from runhistory.worker.environments import (
     Environments,
     wanted_environment,
 )
-from runhistory.worker.gpus import GpuProbe, Lease
+from runhistory.worker.gpus import Lease
 from runhistory.worker.holder import Holder
 from runhistory.worker.home import Claim, Home
 from runhistory.worker.keep import CONSOLE_NAME, FILES_IN_A_COMMAND, Found, keep_files, store_file
@@ -220,6 +221,7 @@ class Attempt:
             directory=self._work,
             folder=self._folder,
             console=self._console,
+            locks=self.lease.locks,
         )
         self._claim = replace(self._claim, runner_pid=script.pid, runner_started=script.started)
         self._tools.home.remember(self._claim)

@@ -43,10 +43,10 @@ class KnownRun(Struct, frozen=True, kw_only=True):
 
 
 class Board:
-    """The open runs of one target."""
+    """The open runs of one target, in one workspace or in all."""
 
-    def __init__(self, target: str) -> None:
-        self._target = target
+    def __init__(self, target: str, workspace: str | None = None) -> None:
+        self._target, self._workspace = target, workspace
         self._runs: dict[str, KnownRun] = {}
         self._partitions: dict[str, int] = {}
 
@@ -94,6 +94,8 @@ class Board:
     def _begin(self, event: RunCreated, partition: int) -> KnownRun | None:
         spec = event.content.spec
         if spec is None or spec.compute_target != self._target or event.run_id in self._runs:
+            return None
+        if self._workspace is not None and event.workspace != self._workspace:
             return None
         run = KnownRun(
             workspace=event.workspace,

@@ -1,117 +1,111 @@
-"""The node's GPUs by UUID, and the slots and GPUs that are lent to attempts."""
+"""The slots and GPUs that are lent to attempts.
 
-from collections.abc import Callable, Iterable
-from typing import Any
+The workers of one machine share its GPUs. Who lends one holds its lock file (flock) as long as the
+attempt lasts. The attempt's runner inherits the open file, so a GPU is free only when
+the script on it is gone, whatever became of its worker.
+"""
 
-import pynvml
-import structlog
+import fcntl
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
 from msgspec import Struct
 
 from runhistory.domain.values import Resources
 
-log: Any = structlog.get_logger(__name__)
-
-
-class GpuLoad(Struct, frozen=True):
-    """One GPU now: utilization in percent, bytes, watts and degrees Celsius; None: not told."""
-
-    utilization: float | None
-    memory_used_bytes: float | None
-    power_watts: float | None
-    temperature_celsius: float | None
-
-
-class GpuProbe:
-    """Asks NVIDIA's driver. Without one, there are no GPUs."""
-
-    def __init__(self) -> None:
-        self._handles: dict[str, Any] = {}
-        try:
-            pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            log.info("no_gpus", reason=str(error))
-            return
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            self._handles.update({_uuid(one): one for one in _parts(handle)})
-
-    @property
-    def uuids(self) -> tuple[str, ...]:
-        """What CUDA_VISIBLE_DEVICES takes, in the driver's order; in MIG mode a GPU's parts."""
-        return tuple(self._handles)
-
-    def load(self, uuid: str) -> GpuLoad:
-        """How busy a GPU is now."""
-        handle = self._handles[uuid]
-        utilization = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
-        memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
-        milliwatts = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
-        celsius = _ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU)
-        return GpuLoad(
-            utilization=None if utilization is None else float(utilization.gpu),
-            memory_used_bytes=None if memory is None else float(memory.used),
-            power_watts=None if milliwatts is None else milliwatts / 1_000,
-            temperature_celsius=None if celsius is None else float(celsius),
-        )
+GPU_LOCKS: Final = Path(tempfile.gettempdir()) / "runhistory-gpus"
+"""One folder for all workers of the machine, whoever started them."""
 
 
 class Lease(Struct, frozen=True):
-    """Slots and GPUs that one attempt has."""
+    """Slots and GPUs that one attempt has; `locks` are the open lock files of these GPUs."""
 
     slots: int
     gpus: tuple[str, ...]
+    locks: tuple[int, ...] = ()
 
 
 class Capacity:
     """What the worker offers, and what of it is free."""
 
-    def __init__(self, slots: int, gpus: Iterable[str]) -> None:
+    def __init__(self, slots: int, gpus: Iterable[str], locks: Path = GPU_LOCKS) -> None:
         self.slots, self.gpus = slots, tuple(gpus)
         self.free_slots, self._free_gpus = slots, list(self.gpus)
+        self._locks = GpuLocks(locks)
 
     @property
     def free_gpus(self) -> int:
-        """How many GPUs are free."""
+        """How many GPUs are free here; another worker of the machine may have some of them."""
         return len(self._free_gpus)
 
     def could_ever_fit(self, resources: Resources) -> bool:
         """Whether an idle worker would be enough."""
         return resources.slots <= self.slots and resources.gpus <= len(self.gpus)
 
-    def take(self, resources: Resources) -> Lease:
-        """Lend what fits, which the caller has checked."""
+    def take(self, resources: Resources) -> Lease | None:
+        """Lend what fits, which the caller has checked; None: other workers have the GPUs."""
         assert resources.slots <= self.free_slots
         assert resources.gpus <= self.free_gpus
+        locked = self._locks.take(self._free_gpus, resources.gpus)
+        if locked is None:
+            return None
         self.free_slots -= resources.slots
-        taken = tuple(self._free_gpus[: resources.gpus])
-        del self._free_gpus[: resources.gpus]
-        return Lease(resources.slots, taken)
+        self._free_gpus = [uuid for uuid in self._free_gpus if uuid not in locked]
+        return Lease(resources.slots, tuple(locked), tuple(locked.values()))
 
     def give_back(self, lease: Lease) -> None:
         """The attempt needs it no more."""
+        for lock in lease.locks:
+            os.close(lock)
         self.free_slots += lease.slots
         free = {*self._free_gpus, *lease.gpus}
         self._free_gpus = [uuid for uuid in self.gpus if uuid in free]
 
 
-def _ask(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the driver says, or None: cards differ in what they tell, and MIG parts tell little."""
-    try:
-        return function(*arguments)
-    except pynvml.NVMLError:
+class GpuLocks:
+    """A lock file for each GPU of the machine; the kernel lets go of it with its last holder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, uuids: Iterable[str], count: int) -> dict[str, int] | None:
+        """Lock `count` of the GPUs: their open lock files. None, and none locked: too few free.
+
+        Raises:
+            OSError: the folder cannot be used.
+        """
+        locked: dict[str, int] = {}
+        for uuid in uuids:
+            if len(locked) == count:
+                break
+            if (lock := self._try(uuid)) is not None:
+                locked[uuid] = lock
+        if len(locked) == count:
+            return locked
+        for lock in locked.values():
+            os.close(lock)
         return None
 
+    def _try(self, uuid: str) -> int | None:
+        lock = self._open(re.sub(r"[^A-Za-z0-9_.-]", "-", uuid) + ".lock")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        return lock
 
-def _uuid(handle: Any) -> str:
-    found = pynvml.nvmlDeviceGetUUID(handle)
-    return found.decode() if isinstance(found, bytes) else str(found)
-
-
-def _parts(handle: Any) -> list[Any]:
-    """The GPU itself, or in MIG mode its parts: the whole cannot be used then."""
-    mode = _ask(pynvml.nvmlDeviceGetMigMode, handle)
-    if not isinstance(mode, list | tuple) or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
-        return [handle]
-    count = pynvml.nvmlDeviceGetMaxMigDeviceCount(handle)
-    found = [_ask(pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, i) for i in range(count)]
-    return [one for one in found if one is not None]
+    def _open(self, name: str) -> int:
+        """Read-only is enough for a lock, so another user's file will do."""
+        path = self._folder / name
+        if not self._folder.is_dir():
+            self._folder.mkdir(exist_ok=True)
+            self._folder.chmod(0o1777)
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)

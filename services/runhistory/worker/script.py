@@ -50,8 +50,9 @@ class ScriptProcess:
         directory: Path,
         folder: Path,
         console: Console,
+        locks: tuple[int, ...] = (),
     ) -> "ScriptProcess":
-        """Call `command` in `directory`. `folder` takes the runner's files."""
+        """Call `command` in `directory`. `folder` takes the runner's files, which holds `locks`."""
         order = Order(
             command=command,
             environment=environment,
@@ -67,6 +68,7 @@ class ScriptProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            pass_fds=locks,
         )
         return cls(process, folder, console)
 

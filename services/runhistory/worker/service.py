@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from typing import Any, Final
@@ -14,13 +15,14 @@ from runhistory.domain.status import TERMINAL
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
 from runhistory.query.follower import EventFollower
+from runhistory.runtime.gpus import GpuProbe
 from runhistory.runtime.metrics import WORKER_ATTEMPTS, WORKER_FREE_SLOTS, WORKER_WAITING_RUNS
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import UnsafeSettings
 from runhistory.worker.attempt import Attempt, Stop, Tools
 from runhistory.worker.board import Board, KnownRun, first_fit
 from runhistory.worker.environments import Environments
-from runhistory.worker.gpus import Capacity, GpuProbe
+from runhistory.worker.gpus import Capacity
 from runhistory.worker.home import Home, HomeTaken
 from runhistory.worker.publisher import Publisher
 from runhistory.worker.recovery import kill_what_is_left, remove_leftovers, settle_lost
@@ -30,6 +32,9 @@ STOP_SECONDS: Final = 20.0
 """So long the attempts have to stop, keep their files and report, when the worker has to stop."""
 
 LOOK_AGAIN_SECONDS: Final = 1.0
+
+RETIRE: Final = signal.SIGUSR1
+"""Asks a worker to end if it has nothing to do."""
 
 BROKEN_PAUSE_SECONDS: Final = 10.0
 """So long a run is left alone that broke on this worker (a full disk) and is still queued."""
@@ -44,7 +49,7 @@ class Worker:
         self._service, self._settings, self._home = service, settings, home
         probe = GpuProbe()
         self._capacity = Capacity(settings.slots, probe.uuids)
-        self._board = Board(settings.target)
+        self._board = Board(settings.target, settings.workspace)
         self._changed = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
         self._claims: set[str] = set()  # of this life, and not over
@@ -94,8 +99,18 @@ class Worker:
                 slots=self._settings.slots,
                 gpus=self._capacity.gpus,
             )
+            asyncio.get_running_loop().add_signal_handler(RETIRE, self._retire_if_idle)
             await self._take_runs(following)
             await self._stop()
+
+    def _retire_if_idle(self) -> None:
+        """End now, unless something is held: then nothing changes, and the asker tries again.
+
+        On the event loop, so a run is either claimed before this, or never here.
+        """
+        if not self._tasks:
+            log.info("worker_retires")
+            self._service.stopping.set()
 
     async def _take_runs(self, following: "asyncio.Task[None]") -> None:
         while not self._service.stopping.is_set():
@@ -128,10 +143,14 @@ class Worker:
             following.result()
 
     def _take_what_fits(self) -> None:
+        gpus = len(self._capacity.gpus)
         while run := first_fit(
-            self._candidates(), self._capacity.free_slots, self._capacity.free_gpus
+            self._candidates(), self._capacity.free_slots, min(gpus, self._capacity.free_gpus)
         ):
             lease = self._capacity.take(run.resources)
+            if lease is None:  # other workers of this machine have the GPUs: looked at again soon
+                gpus = run.resources.gpus - 1
+                continue
             claim_id = new_command_id()
             attempt = Attempt(self._tools, run, claim_id, lease)
             self._claims.add(claim_id)

@@ -16,6 +16,7 @@ _YES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False,
 class WorkerSettings(Struct, frozen=True, kw_only=True):
     """What a worker is told.
 
+    Runs of compute target `target` are taken, in `workspace` alone where one is given.
     `keep_attempts` keeps each attempt's folder after all of it was stored: for those who look
     for a fault in the preparation. Without it the disk holds what runs now, and environments.
     """
@@ -24,6 +25,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     data: Path
     slots: int
     target: str
+    workspace: str | None = None
     objects: str
     keep_attempts: bool = False
     node: str = ""
@@ -52,6 +54,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             data=Path(data).resolve(),
             slots=slots,
             target=environment.get("RUNHISTORY_WORKER_TARGET") or "local",
+            workspace=environment.get("RUNHISTORY_WORKER_WORKSPACE") or None,
             objects=service.objects,
             keep_attempts=_flag(environment, "RUNHISTORY_WORKER_KEEP_ATTEMPTS"),
             node=socket.gethostname(),

@@ -152,13 +152,20 @@ def test_the_first_that_fits_is_taken(queue: list[KnownRun], slots: int, gpus: i
 
 @given(queues, st.integers(1, 4), st.integers(0, 4), st.data())
 def test_nothing_is_lent_twice_and_all_comes_back(
-    queue: list[KnownRun], slots: int, gpus: int, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory,
+    queue: list[KnownRun],
+    slots: int,
+    gpus: int,
+    data: st.DataObject,
 ) -> None:
-    capacity = Capacity(slots, [f"GPU-{number}" for number in range(gpus)])
+    locks = tmp_path_factory.mktemp("locks")
+    capacity = Capacity(slots, [f"GPU-{number}" for number in range(gpus)], locks)
     leases = []
     while run := first_fit(queue, capacity.free_slots, capacity.free_gpus):
         queue.remove(run)
-        leases.append(capacity.take(run.resources))
+        lease = capacity.take(run.resources)
+        assert lease is not None
+        leases.append(lease)
         lent = [uuid for lease in leases for uuid in lease.gpus]
         assert len(lent) == len(set(lent))
         assert sum(lease.slots for lease in leases) + capacity.free_slots == slots

@@ -1,13 +1,19 @@
 """What the driver says of the GPUs; it is faked beneath pynvml."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pynvml
 import pytest
 
-from runhistory.worker.gpus import GpuProbe
+from runhistory.domain.values import Resources
+from runhistory.runtime.gpus import GpuProbe
+from runhistory.worker.gpus import Capacity
 
 
 def _refuse(error: int) -> Callable[..., Any]:
@@ -69,3 +75,38 @@ def test_of_a_gpu_in_mig_mode_the_parts_are_offered(driver: Callable[..., None])
         DeviceGetUUID=lambda handle: f"MIG-{handle}" if "-" in str(handle) else f"GPU-{handle}",
     )
     assert GpuProbe().uuids == ("MIG-0-0", "MIG-0-1", "GPU-1")
+
+
+def test_workers_of_one_machine_never_lend_one_gpu_twice(tmp_path: Path) -> None:
+    one, other = (Capacity(4, ("GPU-a", "GPU-b"), tmp_path / "locks") for _ in range(2))
+    first = one.take(Resources(gpus=1))
+    second = other.take(Resources(gpus=1))
+    assert first is not None
+    assert second is not None
+    assert {*first.gpus, *second.gpus} == {"GPU-a", "GPU-b"}
+    assert one.take(Resources(gpus=1)) is None
+    assert (one.free_slots, one.free_gpus) == (3, 1)
+    assert one.take(Resources(slots=1)) is not None
+    other.give_back(second)
+    assert one.take(Resources(gpus=1)) is not None
+
+
+def test_all_gpus_of_a_run_are_lent_or_none(tmp_path: Path) -> None:
+    one, other = (Capacity(4, ("GPU-a", "GPU-b"), tmp_path) for _ in range(2))
+    assert one.take(Resources(gpus=1)) is not None
+    assert other.take(Resources(gpus=2)) is None
+    assert other.take(Resources(gpus=1)) is not None
+
+
+def test_a_gpu_is_taken_as_long_as_what_uses_it_lives(tmp_path: Path) -> None:
+    one, other = (Capacity(4, ("GPU-a",), tmp_path) for _ in range(2))
+    lease = one.take(Resources(gpus=1))
+    assert lease is not None
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=lease.locks
+    ) as script:
+        for lock in lease.locks:  # as when the worker is killed
+            os.close(lock)
+        assert other.take(Resources(gpus=1)) is None
+        script.communicate(b"\n")
+    assert other.take(Resources(gpus=1)) is not None
