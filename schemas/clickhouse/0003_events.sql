@@ -70,24 +70,45 @@ FROM
     FROM {storage}.events_landing
 );
 
+-- Deleted runs: their rows are erased from all other tables but `events` (the log's copy), and
+-- what comes late stays hidden, because every view leaves out the runs that stand here.
+CREATE TABLE IF NOT EXISTS {storage}.deleted_runs
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    time DateTime64(6, 'UTC') COMMENT 'when the deletion was decided'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (workspace, run_id);
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.deleted_runs_from_landing TO {storage}.deleted_runs AS
+SELECT
+    JSONExtractString(data, 'workspace') AS workspace,
+    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
+    parseDateTime64BestEffort(time, 6, 'UTC') AS time
+FROM {storage}.events_landing
+WHERE type = 'run.deleted.v1';
+
 CREATE TABLE IF NOT EXISTS {storage}.runs
 (
     workspace LowCardinality(String),
     run_id FixedString(16),
-    -- said once, by run.created: the empty value of all other events never wins
+    -- said once: the empty value of all other events never wins
     experiment_id SimpleAggregateFunction(max, String),
     experiment SimpleAggregateFunction(max, String),
-    display_name SimpleAggregateFunction(max, String),
     type SimpleAggregateFunction(max, String),
-    description SimpleAggregateFunction(max, String),
     created_by SimpleAggregateFunction(max, String),
     parent_run_id SimpleAggregateFunction(max, String),
+    reproduces SimpleAggregateFunction(max, String),
     compute_target SimpleAggregateFunction(max, String),
     snapshot_id SimpleAggregateFunction(max, String),
     spec SimpleAggregateFunction(max, String) COMMENT 'JSON; empty for an interactive run',
     created SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
     -- the newest version's
     state SimpleAggregateFunction(max, Tuple(version UInt64, status String, attempt UInt32, time DateTime64(6, 'UTC'))),
+    display_name SimpleAggregateFunction(max, Tuple(version UInt64, text String)),
+    description SimpleAggregateFunction(max, Tuple(version UInt64, text String)),
+    archived SimpleAggregateFunction(max, Tuple(version UInt64, is UInt8)),
     started SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
     ended SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
     claim SimpleAggregateFunction(max, Tuple(version UInt64, worker_id String, node String, gpus Array(String))),
@@ -104,16 +125,18 @@ SELECT
     toFixedString(unhex(event.run_id), 16) AS run_id,
     event.experiment_id AS experiment_id,
     event.content.experiment AS experiment,
-    event.display_name AS display_name,
     event.content.type AS type,
-    event.content.description AS description,
     event.content.created_by AS created_by,
     event.content.parent_run_id AS parent_run_id,
+    event.content.reproduces AS reproduces,
     event.content.spec.compute_target AS compute_target,
-    event.content.spec.snapshot_id AS snapshot_id,
+    if(event_type = 'run.snapshot_taken.v1', event.snapshot_id, event.content.spec.snapshot_id) AS snapshot_id,
     if(raw_spec = 'null', '', raw_spec) AS spec,
     if(event_type = 'run.created.v1', decided, never) AS created,
     (event.version, event.status, event.attempt, decided) AS state,
+    (if(isNull(event.display_name), 0, event.version), ifNull(event.display_name, '')) AS display_name,
+    if(event_type = 'run.created.v1', (event.version, event.content.description), (if(isNull(event.description), 0, event.version), ifNull(event.description, ''))) AS description,
+    (if(event_type IN ('run.archived.v1', 'run.reactivated.v1'), event.version, 0), event_type = 'run.archived.v1') AS archived,
     -- a claim begins a new attempt: what the attempt before it came to is over
     (if(event_type IN ('run.started.v1', 'run.claimed.v1'), event.version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
     (if(is_end, event.version, 0), if(is_end, decided, never)) AS ended,
@@ -129,86 +152,54 @@ FROM
         parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
         toDateTime64(0, 6, 'UTC') AS never,
         JSONExtractRaw(data, 'content', 'spec') AS raw_spec,
-        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String, spec Tuple(compute_target String, snapshot_id String)))') AS event
+        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name Nullable(String), description Nullable(String), snapshot_id String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String, reproduces String, spec Tuple(compute_target String, snapshot_id String)))') AS event
     FROM {storage}.events_landing
     WHERE type LIKE 'run.%'
 );
 
--- The newest value of each name wins; within one event a name stands once.
-CREATE TABLE IF NOT EXISTS {storage}.tags
+-- What is said in names and values: tags, properties and params of runs, tags of experiments. The
+-- newest version of each name wins; within one event a name stands once.
+CREATE TABLE IF NOT EXISTS {storage}.pairs
 (
     workspace LowCardinality(String),
-    run_id FixedString(16),
+    kind Enum8('tag' = 1, 'property' = 2, 'param' = 3, 'experiment_tag' = 4),
+    run_id FixedString(16) COMMENT 'or the id of an experiment',
     name LowCardinality(String),
     value String,
+    removed UInt8,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (workspace, run_id, name);
+ORDER BY (workspace, kind, run_id, name);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.tags_from_landing TO {storage}.tags AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.pairs_from_landing TO {storage}.pairs AS
 SELECT
-    JSONExtractString(data, 'workspace') AS workspace,
-    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
-    pair.1 AS name,
-    pair.2 AS value,
-    JSONExtractUInt(data, 'version') AS version
-FROM {storage}.events_landing
-ARRAY JOIN
-    if(type = 'run.created.v1',
-        JSONExtractKeysAndValues(data, 'content', 'tags', 'String'),
-        JSONExtractKeysAndValues(data, 'tags', 'String')) AS pair
-WHERE type IN ('run.created.v1', 'run.tags_set.v1');
-
-CREATE TABLE IF NOT EXISTS {storage}.properties
+    event.workspace AS workspace,
+    pair.1 AS kind,
+    toFixedString(unhex(event.run_id), 16) AS run_id,
+    pair.2.1 AS name,
+    pair.2.2 AS value,
+    pair.3 AS removed,
+    event.version AS version
+FROM
 (
-    workspace LowCardinality(String),
-    run_id FixedString(16),
-    name LowCardinality(String),
-    value String,
-    version UInt64
+    SELECT
+        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, names Array(String))') AS event,
+        if(type LIKE 'experiment.%', 'experiment_tag', 'tag') AS tag,
+        if(type = 'run.created.v1', JSONExtractRaw(data, 'content'), data) AS said,
+        arrayConcat(
+            arrayMap(pair -> (tag, pair, 0), JSONExtractKeysAndValues(said, 'tags', 'String')),
+            arrayMap(name -> (tag, (name, ''), 1), event.names),
+            arrayMap(pair -> ('property', pair, 0), JSONExtractKeysAndValues(said, 'properties', 'String')),
+            arrayMap(pair -> ('param', pair, 0), JSONExtractKeysAndValues(said, 'params', 'String'))
+        ) AS pairs
+    FROM {storage}.events_landing
+    WHERE type IN (
+        'run.created.v1', 'run.tags_set.v1', 'run.tags_removed.v1', 'run.properties_added.v1', 'run.params_added.v1',
+        'experiment.created.v1', 'experiment.tags_set.v1', 'experiment.tags_removed.v1'
+    )
 )
-ENGINE = ReplacingMergeTree(version)
-ORDER BY (workspace, run_id, name);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.properties_from_landing TO {storage}.properties AS
-SELECT
-    JSONExtractString(data, 'workspace') AS workspace,
-    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
-    pair.1 AS name,
-    pair.2 AS value,
-    JSONExtractUInt(data, 'version') AS version
-FROM {storage}.events_landing
-ARRAY JOIN
-    if(type = 'run.created.v1',
-        JSONExtractKeysAndValues(data, 'content', 'properties', 'String'),
-        JSONExtractKeysAndValues(data, 'properties', 'String')) AS pair
-WHERE type IN ('run.created.v1', 'run.properties_added.v1');
-
-CREATE TABLE IF NOT EXISTS {storage}.params
-(
-    workspace LowCardinality(String),
-    run_id FixedString(16),
-    name LowCardinality(String),
-    value String,
-    version UInt64
-)
-ENGINE = ReplacingMergeTree(version)
-ORDER BY (workspace, run_id, name);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.params_from_landing TO {storage}.params AS
-SELECT
-    JSONExtractString(data, 'workspace') AS workspace,
-    toFixedString(unhex(JSONExtractString(data, 'run_id')), 16) AS run_id,
-    pair.1 AS name,
-    pair.2 AS value,
-    JSONExtractUInt(data, 'version') AS version
-FROM {storage}.events_landing
-ARRAY JOIN
-    if(type = 'run.created.v1',
-        JSONExtractKeysAndValues(data, 'content', 'params', 'String'),
-        JSONExtractKeysAndValues(data, 'params', 'String')) AS pair
-WHERE type IN ('run.created.v1', 'run.params_added.v1');
+ARRAY JOIN pairs AS pair;
 
 CREATE TABLE IF NOT EXISTS {storage}.files
 (
@@ -242,14 +233,19 @@ ARRAY JOIN
     arrayEnumerate(JSONExtractArrayRaw(data, 'files')) AS position
 WHERE type = 'run.files_added.v1';
 
+-- What was said about an experiment by name, and that its runs speak of it. `version` counts its
+-- own events: what was said before it was deleted does not hold for one that was created anew.
 CREATE TABLE IF NOT EXISTS {storage}.experiments
 (
     workspace LowCardinality(String),
     experiment_id FixedString(16),
     name SimpleAggregateFunction(max, String),
-    description SimpleAggregateFunction(max, String),
-    tags SimpleAggregateFunction(max, Array(Tuple(name String, value String))),
+    description SimpleAggregateFunction(max, Tuple(version UInt64, text String)),
+    archived SimpleAggregateFunction(max, Tuple(version UInt64, is UInt8)),
+    last_word SimpleAggregateFunction(max, Tuple(version UInt64, type String)),
+    deleted SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
     created SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
+    created_anew SimpleAggregateFunction(max, Tuple(version UInt64, time DateTime64(6, 'UTC'))),
     last_activity SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
 )
 ENGINE = AggregatingMergeTree
@@ -260,18 +256,22 @@ SELECT
     event.workspace AS workspace,
     toFixedString(unhex(if(by_name, event.run_id, event.experiment_id)), 16) AS experiment_id,
     if(by_name, event.name, event.content.experiment) AS name,
-    if(by_name, event.description, '') AS description,
-    if(by_name, pairs, []) AS tags,
+    (if(event_type IN ('experiment.created.v1', 'experiment.described.v1'), event.version, 0), if(by_name, event.description, '')) AS description,
+    (if(event_type IN ('experiment.archived.v1', 'experiment.reactivated.v1'), event.version, 0), event_type = 'experiment.archived.v1') AS archived,
+    (if(by_name, event.version, 0), if(by_name, event_type, '')) AS last_word,
+    (if(event_type = 'experiment.deleted.v1', event.version, 0), if(event_type = 'experiment.deleted.v1', decided, never)) AS deleted,
     decided AS created,
+    (if(event_type = 'experiment.created.v1', event.version, 0), if(event_type = 'experiment.created.v1', decided, never)) AS created_anew,
     decided AS last_activity
 FROM
 (
     SELECT
-        type = 'experiment.created.v1' AS by_name,
+        type AS event_type,
+        type LIKE 'experiment.%' AS by_name,
         parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
-        JSONExtractKeysAndValues(data, 'tags', 'String') AS pairs,
-        JSONExtract(data, 'Tuple(workspace String, run_id String, experiment_id String, name String, description String, content Tuple(experiment String))') AS event
+        toDateTime64(0, 6, 'UTC') AS never,
+        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, experiment_id String, name String, description String, content Tuple(experiment String))') AS event
     FROM {storage}.events_landing
-    WHERE type = 'experiment.created.v1' OR type LIKE 'run.%'
+    WHERE type LIKE 'experiment.%' OR type LIKE 'run.%'
 )
 WHERE by_name OR length(event.experiment_id) = 32;

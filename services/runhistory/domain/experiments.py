@@ -45,6 +45,8 @@ def decide_experiment(state: State | None, command: Command, context: Context) -
     if state is not None and not isinstance(state, Experiment):
         return Refused("id_taken", "Something that is no experiment has this experiment's id.")
     known = state if state is not None and not state.is_deleted else None
+    if isinstance(command, DeleteExperiment) and state is not None and known is None:
+        return Unchanged()
     changes = RULES[type(command)](known, command)
     if not changes:
         return Unchanged()

@@ -46,7 +46,10 @@ class Watermark(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """The lifecycle's answer to one command, on the topic run.replies. Exactly one for each."""
+    """The lifecycle's answer to one command, on the topic run.replies. Exactly one for each.
+
+    `deleted` says that the run is, by this command or by one before it.
+    """
 
     TYPE: ClassVar[str] = "command.replied.v1"
 
@@ -58,6 +61,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     version: Annotated[int, Meta(ge=0)] = 0
     status: RunStatus | None = None
     attempt: Attempt = 0
+    deleted: bool = False
     code: Name | None = None
     message: Text | None = None
     watermark: str | None = None

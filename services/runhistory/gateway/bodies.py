@@ -3,11 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-from msgspec.structs import asdict
 
-from runhistory.domain import commands
-from runhistory.domain.commands import Command
-from runhistory.domain.ids import new_command_id
 from runhistory.domain.status import RunStatus
 from runhistory.domain.values import (
     CommandId,
@@ -15,19 +11,14 @@ from runhistory.domain.values import (
     Name,
     Pairs,
     RunContent,
-    RunError,
     RunId,
     Sha256,
     Text,
 )
+from runhistory.gateway.wishes import WishId
 from runhistory.query.experiments import ExperimentSummary
 from runhistory.query.files import KeptFile
 from runhistory.query.metrics import Series, SeriesSummary
-
-WishId = Annotated[
-    CommandId | None,
-    Meta(description="made once by the client and kept over retries; left out, one is made here"),
-]
 
 
 class RunCreation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,74 +38,6 @@ class ExperimentCreation(Struct, frozen=True, kw_only=True, forbid_unknown_field
     command_id: WishId = None
 
 
-class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
-    """A command over HTTP: `type`, and the command's own fields."""
-
-    command_id: WishId = None
-
-
-class Start(Wish, frozen=True, kw_only=True, tag="start"):
-    """Begin an interactive run (or, with its claim, a script run)."""
-
-    claim_id: CommandId | None = None
-
-
-class Complete(Wish, frozen=True, kw_only=True, tag="complete"):
-    """The run did what it was for."""
-
-    claim_id: CommandId | None = None
-
-
-class Fail(Wish, frozen=True, kw_only=True, tag="fail"):
-    """The run could not do what it was for."""
-
-    error: RunError
-    claim_id: CommandId | None = None
-
-
-class Cancel(Wish, frozen=True, kw_only=True, tag="cancel"):
-    """Stop the run."""
-
-    reason: Text = ""
-
-
-class SetTags(Wish, frozen=True, kw_only=True, tag="set_tags"):
-    """Set tags; the same name again takes the new value."""
-
-    tags: Pairs
-
-
-class AddProperties(Wish, frozen=True, kw_only=True, tag="add_properties"):
-    """Add properties, which are written once."""
-
-    properties: Pairs
-
-
-class AddParams(Wish, frozen=True, kw_only=True, tag="add_params"):
-    """Add params, which are written once."""
-
-    params: Pairs
-
-
-RunCommand = Start | Complete | Fail | Cancel | SetTags | AddProperties | AddParams
-
-_COMMANDS: dict[type[Wish], type[Command]] = {
-    Start: commands.StartRun,
-    Complete: commands.CompleteRun,
-    Fail: commands.FailRun,
-    Cancel: commands.CancelRun,
-    SetTags: commands.SetTags,
-    AddProperties: commands.AddProperties,
-    AddParams: commands.AddParams,
-}
-
-
-def to_command(wish: RunCommand, *, workspace: str, run_id: str) -> Command:
-    """The domain's command for a wish; it gets an id if the client gave none."""
-    fields = {**asdict(wish), "command_id": wish.command_id or new_command_id()}
-    return _COMMANDS[type(wish)](workspace=workspace, run_id=run_id, **fields)
-
-
 Outcome = Literal["accepted", "unchanged"]
 
 
@@ -131,7 +54,7 @@ class CommandResult(Struct, frozen=True, kw_only=True):
 
 
 class ExperimentResult(Struct, frozen=True, kw_only=True):
-    """What came of creating an experiment."""
+    """What came of a command to an experiment."""
 
     experiment_id: RunId
     name: Name

@@ -19,6 +19,7 @@ from runhistory.gateway.event_log import EventLogUnavailable
 from runhistory.gateway.watermarks import NotYetVisible
 from runhistory.kafka.commands import ReplyTimeout
 from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
+from runhistory.query.deleted_runs import RunDeleted
 from runhistory.query.metrics import TooManyPoints
 from runhistory.query.runs import InvalidCursor
 
@@ -98,6 +99,8 @@ def translate(request: Request[Any, Any, Any], exception: Exception) -> ApiError
             return ApiError(404, "run_not_found", str(exception))
         case AttemptNotFound():
             return ApiError(404, "attempt_not_found", str(exception))
+        case RunDeleted():
+            return ApiError(410, "run_deleted", str(exception))
         case ObjectNotFound():
             return ApiError(404, "not_found", str(exception))
         case _:

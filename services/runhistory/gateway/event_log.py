@@ -9,20 +9,28 @@ partition's beginning.
 
 import asyncio
 from collections import defaultdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 
+from runhistory.domain.events import RunDeleted
+from runhistory.events.cloudevents import MalformedRecord, attribute
 from runhistory.kafka import topics
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.replay import read_to_end
 
+if TYPE_CHECKING:
+    from runhistory.kafka.replay import Record
+
 EVENTS_TOPIC: Final = "run.events"
 MAX_RUNS: Final = 100_000
 READ_SECONDS: Final = 10.0
+
+DELETED: Final = -1
+"""Stands where a latest attempt would stand, of a run that is deleted."""
 
 RunKey = tuple[str, str]
 """(workspace, run id)"""
@@ -59,11 +67,11 @@ class EventLog:
         self._has_forgotten = False
 
     def known(self, run: RunKey) -> int | None:
-        """The latest attempt that was read of the run; there may be a later one."""
+        """The latest attempt that was read of the run, or DELETED; there may be a later one."""
         return self._latest.get(run)
 
     async def latest_attempt(self, run: RunKey, at_least: int) -> int | None:
-        """The run's latest attempt, 0 before the first; None: there is no such run.
+        """The run's latest attempt, 0 before the first, or DELETED; None: there is no such run.
 
         Reads nothing when `at_least` so many attempts are known.
 
@@ -74,7 +82,7 @@ class EventLog:
         place = place_of(run[1])
         try:
             async with asyncio.timeout(READ_SECONDS), self._reading[place]:
-                if self._latest.get(run, -1) < at_least:
+                if self._latest.get(run, DELETED) < at_least:
                     await self._read(place, self._next[place])
                 if run not in self._latest and self._has_forgotten:
                     await self._read(place, 0, only=run)
@@ -90,21 +98,23 @@ class EventLog:
         try:
             consumer.assign([place])
             async for record in read_to_end(consumer, place, start):
-                self._learn(record.value, only)
+                self._learn(record, only)
                 self._next[place] = max(self._next[place], record.offset + 1)
         finally:
             await close(consumer)
 
-    def _learn(self, value: bytes | None, only: RunKey | None) -> None:
+    def _learn(self, record: "Record", only: RunKey | None) -> None:
         try:
-            event = _decoder.decode(value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            event = _decoder.decode(record.value or b"")
+            is_end = attribute(record.headers, "type") == RunDeleted.TYPE
+        except (msgspec.DecodeError, UnicodeDecodeError, MalformedRecord):
             return  # not an event: the sink says so, where somebody looks
         run = (event.workspace, event.run_id)
         if event.attempt is None or (only is not None and run != only):
             return
         # Taken out and put in again: the dict stays ordered by when a run was last heard of.
-        self._latest[run] = max(event.attempt, self._latest.pop(run, 0))
+        self._latest.pop(run, None)
+        self._latest[run] = DELETED if is_end else event.attempt
         if len(self._latest) > self._max_runs:
             del self._latest[next(iter(self._latest))]
             self._has_forgotten = True

@@ -17,6 +17,7 @@ from runhistory.gateway.bodies import BlobKept, Digests, FileKept, MissingDigest
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.read_routes import require_run
+from runhistory.gateway.sending import send
 from runhistory.gateway.wire import (
     AttemptParameter,
     AttemptQuery,
@@ -30,7 +31,6 @@ from runhistory.gateway.wire import (
     fails,
     strict_body,
 )
-from runhistory.gateway.write_routes import send
 from runhistory.query import files as file_queries
 from runhistory.query.files import KeptFile
 from runhistory.snapshots.manifest import InvalidManifest, Manifest

@@ -15,9 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runhistory.events.codec import Watermark
-from runhistory.gateway.event_log import place_of
+from runhistory.gateway.event_log import EVENTS_TOPIC, place_of
 from runhistory.kafka.log_ends import LogEnds
-from runhistory.kafka.topics import load_topics
+from runhistory.kafka.topics import load_topics, partitions_of
 
 SINK_GROUP: Final = "sink"
 WAIT_SECONDS: Final = 10.0
@@ -65,14 +65,24 @@ class Watermarks:
         Raises:
             NotYetVisible: it has not after `seconds`, or Kafka is away.
         """
-        place = place_of(run_id)
+        await self._catch_up([place_of(run_id)], seconds)
+
+    async def catch_up_all(self, seconds: float) -> None:
+        """Return when the sink has passed every event that there is now, of any run.
+
+        Raises:
+            NotYetVisible: as `catch_up`.
+        """
+        await self._catch_up(partitions_of(EVENTS_TOPIC), seconds)
+
+    async def _catch_up(self, places: Sequence[TopicPartition], seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                end = (await self._ends.ends([place]))[place]
+                ends = await self._ends.ends(places)
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotYetVisible("Kafka does not answer. Try again shortly.") from error
-        if end >= 2:
-            await self.wait([Watermark(place.topic, place.partition, end - 2)], seconds)
+        last = [Watermark(p.topic, p.partition, end - 2) for p, end in ends.items() if end >= 2]
+        await self.wait(last, seconds)
 
     def has_passed(self, watermark: Watermark) -> bool:
         """Whether the last answer from Kafka was beyond `watermark`."""

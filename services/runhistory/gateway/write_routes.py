@@ -1,4 +1,4 @@
-"""Writes: experiments, runs and commands, and batches of points and log lines."""
+"""Writes: runs, commands to them, and their batches of points and log lines."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,26 +8,17 @@ from litestar import Response, post
 from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody
 
-from runhistory.domain.commands import Command, CreateExperiment, CreateRun
-from runhistory.domain.ids import experiment_id, new_command_id
-from runhistory.domain.values import ScriptSpec
+from runhistory.domain.commands import CreateRun
+from runhistory.domain.ids import new_command_id
 from runhistory.events import cloudevents, log_batch, metric_batch
-from runhistory.events.codec import Reply, Watermark
+from runhistory.events.codec import Watermark
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogBatch
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricBatch
 from runhistory.gateway.admission import Admission
-from runhistory.gateway.bodies import (
-    CommandResult,
-    ExperimentCreation,
-    ExperimentResult,
-    Outcome,
-    RunCommand,
-    RunCreation,
-    Written,
-    to_command,
-)
+from runhistory.gateway.bodies import CommandResult, RunCreation, Written
+from runhistory.gateway.checks import check_run_content, check_wish
 from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
-from runhistory.gateway.errors import ApiError
+from runhistory.gateway.sending import created_status, result_of, send
 from runhistory.gateway.wire import (
     AttemptParameter,
     RunIdParameter,
@@ -36,9 +27,8 @@ from runhistory.gateway.wire import (
     raw_body,
     strict_body,
 )
-from runhistory.objects.store import ObjectNotFound
+from runhistory.gateway.wishes import RunCommand, to_command
 from runhistory.runtime import metrics
-from runhistory.snapshots.manifest import Manifest
 
 SOURCE: Final = "runhistory/gateway"
 METRICS_TOPIC: Final = "run.metrics"
@@ -46,48 +36,17 @@ LOGS_TOPIC: Final = "run.logs"
 
 
 @post(
-    "/experiments",
-    operation_id="create_experiment",
-    dto=strict_body(ExperimentCreation),
-    return_dto=None,
-    responses=fails(409),
-)
-async def create_experiment(
-    request: GatewayRequest, workspace: WorkspaceParameter, data: JSONBody[ExperimentCreation]
-) -> Response[ExperimentResult]:
-    """Create an experiment by name. Its first run creates it too, so this is seldom needed."""
-    command = CreateExperiment(
-        workspace=workspace,
-        run_id=experiment_id(workspace, data.name),
-        command_id=data.command_id or new_command_id(),
-        name=data.name,
-        description=data.description,
-        tags=data.tags,
-    )
-    reply = await send(request.gateway, command)
-    result = ExperimentResult(
-        experiment_id=reply.run_id,
-        name=data.name,
-        command_id=reply.command_id,
-        outcome=_outcome(reply),
-        watermark=reply.watermark,
-    )
-    return Response(result, status_code=_created(reply))
-
-
-@post(
     "/runs",
     operation_id="create_run",
     dto=strict_body(RunCreation),
     return_dto=None,
-    responses=fails(409),
+    responses=fails(409, 410),
 )
 async def create_run(
     request: GatewayRequest, workspace: WorkspaceParameter, data: JSONBody[RunCreation]
 ) -> Response[CommandResult]:
     """Create a run under the client's id. The same content again is the same run (200)."""
-    if data.content.spec is not None:
-        await _check_snapshot(request.gateway, workspace, data.content.spec)
+    await check_run_content(request.gateway, workspace, data.run_id, data.content)
     command = CreateRun(
         workspace=workspace,
         run_id=data.run_id,
@@ -95,7 +54,7 @@ async def create_run(
         content=data.content,
     )
     reply = await send(request.gateway, command)
-    return Response(_result(reply), status_code=_created(reply))
+    return Response(result_of(reply), status_code=created_status(reply))
 
 
 @post(
@@ -104,7 +63,7 @@ async def create_run(
     operation_id="send_command",
     dto=strict_body(RunCommand),
     return_dto=None,
-    responses=fails(404, 409),
+    responses=fails(404, 409, 410),
 )
 async def send_command(
     request: GatewayRequest,
@@ -113,8 +72,9 @@ async def send_command(
     data: JSONBody[RunCommand],
 ) -> CommandResult:
     """Send a command to a run. One that is not allowed is 409 and names the run's status."""
+    await check_wish(request.gateway, workspace, data)
     command = to_command(data, workspace=workspace, run_id=run_id)
-    return _result(await send(request.gateway, command))
+    return result_of(await send(request.gateway, command))
 
 
 @post(
@@ -125,7 +85,7 @@ async def send_command(
     return_dto=None,
     request_max_body_size=metric_batch.MAX_BATCH_BYTES,
     middleware=[DefineMiddleware(Admission, limit=metric_batch.MAX_BATCH_BYTES)],
-    responses=fails(404, 413),
+    responses=fails(404, 410, 413),
 )
 async def log_metrics(
     request: GatewayRequest,
@@ -159,7 +119,7 @@ async def log_metrics(
     dto=raw_body(LogBatch),
     return_dto=None,
     middleware=[DefineMiddleware(Admission, limit=MAX_JSON_BYTES)],
-    responses=fails(404, 413),
+    responses=fails(404, 410, 413),
 )
 async def write_logs(
     request: GatewayRequest,
@@ -182,30 +142,6 @@ async def write_logs(
     return Written(str(watermark))
 
 
-async def send(gateway: Gateway, command: Command) -> Reply:
-    """The lifecycle's reply to a command that it accepted, or that was fulfilled already.
-
-    Raises:
-        ApiError: it was refused.
-        ReplyTimeout: the outcome is unknown.
-    """
-    reply = await gateway.commands.send(command)
-    if reply.outcome != "refused":
-        return reply
-    code, message = reply.code or "refused", reply.message or "The command was refused."
-    if code == "id_taken" and not isinstance(command, CreateRun | CreateExperiment):
-        # Another workspace has the id, which nobody in this one may learn.
-        code = "run_not_found"
-        message = f"There is no run {command.run_id} in workspace {command.workspace}."
-    if code in {"run_not_found", "attempt_not_found"}:
-        status = HTTPStatus.NOT_FOUND
-    else:
-        invalid = code.startswith("invalid_")
-        status = HTTPStatus.BAD_REQUEST if invalid else HTTPStatus.CONFLICT
-    shown = reply.status is not None and code not in {"id_taken", "run_not_found"}
-    raise ApiError(status, code, message, {"status": reply.status} if shown else {})
-
-
 async def _append(
     gateway: Gateway, *, topic: str, type: str, run_id: str, batch_id: str, value: bytes
 ) -> Watermark:
@@ -222,45 +158,4 @@ async def _append(
     return watermark
 
 
-async def _check_snapshot(
-    gateway: Gateway, workspace: WorkspaceParameter, spec: ScriptSpec
-) -> None:
-    """Refuse now what a worker would only find out after the run has waited for it."""
-    try:
-        data = await gateway.objects.get_manifest(workspace, spec.snapshot_id)
-    except ObjectNotFound as error:
-        raise ApiError(
-            400, "invalid_snapshot", f"{error} Send its blobs and its manifest first."
-        ) from error
-    if spec.command:
-        return
-    if not any(file.path == spec.script for file in Manifest.decode(data).files):
-        raise ApiError(
-            400,
-            "invalid_script",
-            f"The snapshot has no file {spec.script!r}. Name the script relative to the folder "
-            "that was submitted, and look whether .amlignore leaves it out.",
-        )
-
-
-def _outcome(reply: Reply) -> Outcome:
-    return "unchanged" if reply.outcome == "unchanged" else "accepted"
-
-
-def _created(reply: Reply) -> int:
-    return HTTPStatus.OK if reply.outcome == "unchanged" else HTTPStatus.CREATED
-
-
-def _result(reply: Reply) -> CommandResult:
-    return CommandResult(
-        run_id=reply.run_id,
-        command_id=reply.command_id,
-        outcome=_outcome(reply),
-        status=reply.status,
-        version=reply.version,
-        attempt=reply.attempt,
-        watermark=reply.watermark,
-    )
-
-
-HANDLERS: Final = (create_experiment, create_run, send_command, log_metrics, write_logs)
+HANDLERS: Final = (create_run, send_command, log_metrics, write_logs)

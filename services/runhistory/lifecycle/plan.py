@@ -56,6 +56,7 @@ def _reply(command: Command, decision: Decision, state: State | None, context: C
         version=at.version,
         status=at.status,
         attempt=at.attempt,
+        deleted=isinstance(state, Run) and state.is_deleted,
         code=refused.code if refused else None,
         message=refused.message if refused else None,
     )

@@ -32,9 +32,9 @@ def load_open_runs(client: Client, partition: int) -> tuple[int, list[StoredEven
     rows = _read(
         client,
         """
-        SELECT type, data, offset FROM runhistory.events
+        SELECT type, data, offset FROM runhistory.event_log
         WHERE partition = {partition:UInt32} AND offset < {end:UInt64} AND run_uuid NOT IN (
-            SELECT run_uuid FROM runhistory.events
+            SELECT run_uuid FROM runhistory.event_log
             WHERE partition = {partition:UInt32} AND offset < {end:UInt64}
                 AND status IN ('Completed', 'Failed', 'Canceled')
         )
@@ -60,7 +60,7 @@ def load_events(
     rows = _read(
         client,
         """
-        SELECT type, data, offset FROM runhistory.events
+        SELECT type, data, offset FROM runhistory.event_log
         WHERE run_uuid IN (SELECT unhex(arrayJoin({run_ids:Array(String)})))
             AND partition = {partition:UInt32} AND offset < {end:UInt64}
         ORDER BY offset

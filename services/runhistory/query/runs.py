@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from runhistory.domain.status import RunStatus
 from runhistory.domain.values import RunError, ScriptSpec
 from runhistory.events import tolerance
+from runhistory.query.deleted_runs import refuse_deleted
 from runhistory.query.rows import Row, read
 
 MAX_PAGE: Final = 1_000
@@ -188,6 +189,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
     """All that is known of a run; None: there is no such run (or it is not visible yet).
 
     Raises:
+        RunDeleted
         EngineUnavailable
     """
     found = read(
@@ -198,6 +200,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         run_id=run_id,
     )
     if not found:
+        refuse_deleted(client, workspace=workspace, run_id=run_id)
         return None
     row = found[0]
     spec, snapshot_id, worker_id, node, gpus, exit_code, signal, *failed, cancel_reason = row[16:]
@@ -224,6 +227,7 @@ def latest_attempt(client: Client, *, workspace: str, run_id: str) -> int | None
     """The run's newest attempt, 0 before the first; None: there is no such run.
 
     Raises:
+        RunDeleted
         EngineUnavailable
     """
     found = read(
@@ -233,7 +237,10 @@ def latest_attempt(client: Client, *, workspace: str, run_id: str) -> int | None
         workspace=workspace,
         run_id=run_id,
     )
-    return int(found[0][0]) if found else None
+    if not found:
+        refuse_deleted(client, workspace=workspace, run_id=run_id)
+        return None
+    return int(found[0][0])
 
 
 def resolve_run(

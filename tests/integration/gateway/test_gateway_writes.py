@@ -69,6 +69,11 @@ async def test_completing_a_cancelled_run_names_its_status(client: GatewayClient
         ("set_tags", {"tags": {"a": "b"}}),
         ("add_properties", {"properties": {"a": "b"}}),
         ("add_params", {"params": {"lr": "0.1"}}),
+        ("describe", {"display_name": "best", "description": "of all"}),
+        ("archive", {}),
+        ("pause", {}),
+        ("warn", {"code": "Slow", "message": "the data come slowly"}),
+        ("record_environment", {"environment": {"python_version": "3.12.1"}}),
     ],
 )
 async def test_every_command_is_accepted(
@@ -101,6 +106,8 @@ async def test_a_command_to_no_run(client: GatewayClient) -> None:
         ("cancel", {"workspace": "other"}),
         ("cancel", {"command_id": "not an id"}),
         ("set_tags", {}),
+        ("remove_tags", {"names": []}),
+        ("take_snapshot", {"snapshot_id": "x"}),
         ("fail", {}),
     ],
 )
