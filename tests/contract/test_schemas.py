@@ -218,7 +218,7 @@ def test_a_name_of_tomorrow_stops_commands_and_nothing_else(type: str) -> None:
 
 
 def test_no_type_is_said_twice() -> None:
-    assert len(MESSAGES) == len(COMMANDS) + len(EVENTS) + 3
+    assert len(MESSAGES) == len(COMMANDS) + len(EVENTS) + 4
 
 
 def test_check_names_a_file_that_differs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from runhistory.domain.commands import COMMANDS
 from runhistory.domain.events import EVENTS
 from runhistory.events.codec import Reply
+from runhistory.events.heartbeat import Heartbeat
 from runhistory.events.log_batch import LOG_LINES_WRITTEN
 from runhistory.events.metric_batch import METRICS_LOGGED
 from runhistory.events.schemas import MESSAGES
@@ -28,6 +29,7 @@ def test_types_lie_where_their_readers_look() -> None:
     assert TOPICS["run.replies"].types == (Reply.TYPE,)
     assert TOPICS["run.metrics"].types == (METRICS_LOGGED,)
     assert TOPICS["run.logs"].types == (LOG_LINES_WRITTEN,)
+    assert TOPICS["run.heartbeats"].types == (Heartbeat.TYPE,)
 
 
 @pytest.mark.parametrize("name", TOPICS)
@@ -48,6 +50,11 @@ def test_what_is_stored_has_a_place_for_dead_letters_that_are_kept() -> None:
 
 def test_a_runs_commands_and_events_lie_in_partitions_of_one_number() -> None:
     assert TOPICS["run.commands"].partitions == TOPICS["run.events"].partitions
+
+
+def test_a_runs_heartbeats_and_events_lie_in_partitions_of_one_number() -> None:
+    assert TOPICS["run.heartbeats"].partitions == TOPICS["run.events"].partitions
+    assert TOPICS["run.heartbeats"].timestamps == "append"
 
 
 def test_retention_is_read_to_the_day() -> None:

@@ -24,6 +24,7 @@ from runhistory.domain.commands import COMMANDS
 from runhistory.domain.events import EVENTS
 from runhistory.events.codec import Reply
 from runhistory.events.contract import schema_uri, schemas_directory
+from runhistory.events.heartbeat import Heartbeat
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricsLogged
 
@@ -33,6 +34,7 @@ MESSAGES: Final[dict[str, type[msgspec.Struct]]] = {
     Reply.TYPE: Reply,
     METRICS_LOGGED: MetricsLogged,
     LOG_LINES_WRITTEN: LogLinesWritten,
+    Heartbeat.TYPE: Heartbeat,
 }
 """Every message of the wire by its CloudEvents type."""
 

@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import TopicPartition
@@ -14,11 +14,15 @@ from msgspec import Struct
 from runhistory.events.contract import schemas_directory
 
 _DAY_MS: Final = 86_400_000
+_TIMESTAMP_TYPES: Final = {"create": "CreateTime", "append": "LogAppendTime"}
 MAX_MESSAGE_BYTES: Final = 4_194_304
 
 
 class Topic(Struct, frozen=True, forbid_unknown_fields=True):
-    """One topic. All records of a key lie in one partition (murmur2), in order."""
+    """One topic. All records of a key lie in one partition (murmur2), in order.
+
+    `timestamps`: whether a record's time is when its sender made it, or when it was appended.
+    """
 
     purpose: str
     key: str
@@ -26,6 +30,7 @@ class Topic(Struct, frozen=True, forbid_unknown_fields=True):
     retention: str
     types: tuple[str, ...]
     compression: str | None = None
+    timestamps: Literal["create", "append"] = "create"
 
     @property
     def retention_ms(self) -> int:
@@ -121,6 +126,7 @@ def _new_topic(name: str, topic: Topic, replication: int) -> NewTopic:
         "retention.bytes": "-1",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "cleanup.policy": "delete",
+        "message.timestamp.type": _TIMESTAMP_TYPES[topic.timestamps],
         "min.insync.replicas": str(max(1, replication - 1)),
     }
     return NewTopic(
