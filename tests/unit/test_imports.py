@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
     "events": {"domain"},
     "snapshots": {"domain"},
+    "environments": {"domain"},
     # adapters, and what every service process shares
     "kafka": {"domain", "events", "runtime"},
     "clickhouse": {"events", "runtime"},
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "worker": {
         "domain",
+        "environments",
         "events",
         "snapshots",
         "kafka",
@@ -46,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runtime",
     },
     # what users hold in their hands
-    "sdk": {"domain", "events", "snapshots"},
+    "sdk": {"domain", "environments", "events", "snapshots"},
     "cli": {"domain", "events", "snapshots", "sdk", "stack"},
     "stack": {"domain", "events", "kafka", "clickhouse", "runtime"},
 }
@@ -54,10 +56,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 SERVICES = {"lifecycle", "sink", "gateway", "worker"}
 LIGHT = {"msgspec", "orjson", "httpx", "rich", "typer", "click"}
+FRAMES = {"pandas", "polars", "pyarrow"}
+"""Data frames: not in a base install, imported where an answer is asked for as one."""
 LIBRARIES: dict[str, set[str]] = {
     "domain": {"msgspec"},
     "events": {"msgspec", "orjson"},
     "snapshots": {"msgspec"},
+    "environments": {"msgspec"},
     "sdk": LIGHT,
     "cli": LIGHT,
 }

@@ -6,7 +6,15 @@ from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
 
 from runhistory import __version__
-from runhistory.gateway import event_routes, health_routes, object_routes, read_routes, write_routes
+from runhistory.gateway import (
+    event_routes,
+    experiment_routes,
+    health_routes,
+    object_routes,
+    read_routes,
+    sql_routes,
+    write_routes,
+)
 from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
 from runhistory.gateway.errors import respond
 from runhistory.gateway.openapi import StructSchemas, encode_document
@@ -25,6 +33,8 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                     *object_routes.HANDLERS,
                     *read_routes.HANDLERS,
                     *event_routes.HANDLERS,
+                    *experiment_routes.HANDLERS,
+                    *sql_routes.HANDLERS,
                 ],
             ),
             *health_routes.HANDLERS,

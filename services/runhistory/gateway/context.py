@@ -16,6 +16,7 @@ from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
 from runhistory.query.metrics import MAX_POINTS
+from runhistory.query.sql import SqlEngine
 
 MAX_JSON_BYTES: Final = 1_048_576
 MAX_FILE_BYTES: Final = 10 * 1024**3
@@ -33,6 +34,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     watermarks: Watermarks
     reader: Reader
     objects: ObjectStore
+    sql: SqlEngine
     events: EventStreams
     max_file_bytes: int = MAX_FILE_BYTES
     max_points: int = MAX_POINTS

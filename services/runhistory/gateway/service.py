@@ -24,6 +24,7 @@ from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
 from runhistory.query import runs as run_queries
 from runhistory.query.metrics import MAX_POINTS
+from runhistory.query.sql import SqlEngine, SqlLimits
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, is_loopback
 
@@ -83,6 +84,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     watermarks = Watermarks(settings.kafka, SOURCE)
     reader = Reader(settings.clickhouse)
     events = EventStreams(settings.kafka, SOURCE)
+    sql = SqlEngine(settings.clickhouse, _sql_limits())
 
     async def latest_attempt(workspace: str, run_id: str) -> int | None:
         try:
@@ -108,6 +110,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             reader=reader,
             objects=_open_objects(settings),
             events=events,
+            sql=sql,
             max_file_bytes=_limit("RUNHISTORY_MAX_FILE_BYTES", MAX_FILE_BYTES),
             max_points=_limit("RUNHISTORY_MAX_POINTS", MAX_POINTS),
         )
@@ -116,7 +119,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
         with contextlib.suppress(TimeoutError):  # with Kafka away there is nobody to part from
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(
-                    commands.stop(), appender.stop(), watermarks.stop(), events.stop()
+                    commands.stop(), appender.stop(), watermarks.stop(), events.stop(), sql.stop()
                 )
 
 
@@ -124,6 +127,15 @@ def _open_objects(settings: ServiceSettings) -> ObjectStore:
     if settings.objects is None:
         raise UnsafeSettings("RUNHISTORY_OBJECTS has to say where files are kept: file:///folder")
     return ObjectStore.open(settings.objects)
+
+
+def _sql_limits() -> SqlLimits:
+    usual = SqlLimits()
+    return SqlLimits(
+        seconds=_limit("RUNHISTORY_SQL_SECONDS", usual.seconds),
+        rows=_limit("RUNHISTORY_SQL_ROWS", usual.rows),
+        memory_bytes=_limit("RUNHISTORY_SQL_MEMORY_BYTES", usual.memory_bytes),
+    )
 
 
 def _limit(name: str, default: int) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from runhistory.sdk.event_messages import Event
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run import Run
+    from runhistory.sdk.sql import SqlResult
 
 
 class Workspace:
@@ -75,6 +76,24 @@ class Workspace:
 
         answer = self._connection.get("/experiments")
         return {found["name"]: Experiment(self, found["name"]) for found in answer["experiments"]}
+
+    def sql(self, query: str, limit: int = 10_000) -> "SqlResult":
+        """The answer to one SELECT over this workspace's views (docs/sql.md), as new as this
+        process's own writes.
+
+        Args:
+            query: in ClickHouse's dialect; views are named with or without `runhistory.`.
+            limit: rows at most. What is cut off is warned about (AnswerTruncated).
+
+        Raises:
+            InvalidRequest: `code` is `invalid_sql` (the message names the place and what to
+                write instead) or `query_too_expensive` (`details["limit"]`: time, memory, bytes).
+        """
+        from runhistory.sdk.sql import run_sql, warn_if_truncated
+
+        result = run_sql(self._connection, query, limit)
+        warn_if_truncated(result, limit)
+        return result
 
     def get_run(self, run_id: str) -> "Run":
         """The run with this id.

@@ -128,6 +128,8 @@ class Session:
     def __init__(self, handle: Any, token: str, kill: Callable[[str], None]) -> None:
         self._handle, self._kill = handle, kill
         self.token = token
+        self.rows_read = 0
+        """What `stream` has read from tables so far."""
 
     def __enter__(self) -> "Session":
         return self
@@ -187,6 +189,7 @@ class Session:
                 piece = handle.streaming_fetch_result(stream)
                 if piece is None or piece.rows_read() == 0:
                     return
+                self.rows_read += piece.storage_rows_read()
                 yield piece.bytes()
         except RuntimeError as error:
             raise QueryFailed(str(error)) from None

@@ -30,6 +30,7 @@ from runhistory.stack.engine_watch import ClientWatch
 
 MAX_STATEMENT: Final = 16 << 20
 MAX_CONNECTIONS: Final = 512
+MAX_WHOLE_ANSWER: Final = 256 << 20
 INSERT_HEAD: Final = 64 << 10
 """An INSERT's data begin within its first 64 KiB, or the whole of it is read as one statement."""
 
@@ -117,6 +118,7 @@ class _Request:
         self.database = pairs.get("database")
         self.query_id = pairs.get("query_id", "")
         self.format = pairs.get("default_format", "TabSeparated")
+        self.whole = pairs.get("wait_end_of_query", "0") == "1"
         self.parameters = {
             name.removeprefix("param_"): value
             for name, value in pairs.items()
@@ -257,6 +259,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer, request, session, extra)
             return
         pieces = session.stream(statement, request.format, request.parameters)
+        if request.whole:
+            self._send_whole(pieces, request, session, extra)
+            return
         first, second = next(pieces, b""), next(pieces, None)
         if second is None:
             self._send(200, first, request, session, extra)
@@ -267,6 +272,27 @@ class _Handler(BaseHTTPRequestHandler):
         for piece in pieces:
             self._chunk(piece)
         self.wfile.write(b"0\r\n\r\n")
+
+    def _send_whole(
+        self,
+        pieces: Iterator[memoryview | bytes],
+        request: _Request,
+        session: Session,
+        extra: dict[str, str],
+    ) -> None:
+        """Answer at the end, with what it took: so an error has a status, and no half answer."""
+        room = int(request.settings.get("max_result_bytes", "0")) or MAX_WHOLE_ANSWER
+        answer = bytearray()
+        for piece in pieces:
+            answer += piece
+            if len(answer) > room:  # chDB itself looks at the sum of its blocks only now and then
+                raise QueryFailed(
+                    "Code: 396. DB::Exception: Limit for result exceeded, "
+                    f"max bytes: {room}. (TOO_MANY_ROWS_OR_BYTES)"
+                )
+        summary = {"read_rows": str(session.rows_read)}
+        headers = {**extra, "X-ClickHouse-Summary": json.dumps(summary)}
+        self._send(200, bytes(answer), request, session, headers)
 
     def _chunk(self, piece: bytes | memoryview) -> None:
         if len(piece):
