@@ -1,7 +1,6 @@
 """`runhistory logs`: what a run printed."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +24,8 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
     ] = False,
     tail: Annotated[
-        int | None, typer.Option("--tail", "-n", min=0, help="Only the last so many lines.")
+        int | None,
+        typer.Option("--tail", "-n", min=0, max=10_000, help="Only the last so many lines."),
     ] = None,
     stream: Stream = None,
     times: Annotated[bool, typer.Option("--times", help="Begin each line with its time.")] = False,
@@ -55,9 +55,10 @@ def logs(
 
         follow_run(client, on_line=show)
         return
-    found: Iterator[dict[str, Any]] = _lines(client)
-    if tail is not None:
-        found = iter(deque((one for one in found if stream in (None, one["stream"])), tail))
+    if tail is None:
+        found: Iterable[dict[str, Any]] = _lines(client)
+    else:
+        found = client.last_lines(tail, stream) if tail else ()
     for line in found:
         show(line)
 

@@ -40,9 +40,11 @@ def load_log_page(
     streams: Sequence[str] = (),
     attempt: int | None = None,
     limit: int = 1_000,
+    is_tail: bool = False,
 ) -> LogPage:
     """At most `limit` lines behind the cursor `after` (None: from the first line).
 
+    With `is_tail` the last ones instead of the first; in the order of arrival all the same.
     All lines of a run are in one partition, so an arrival's place is its offset there.
 
     Raises:
@@ -50,16 +52,17 @@ def load_log_page(
         EngineUnavailable
     """
     offset, index = _parse(after)
+    order = "DESC" if is_tail else "ASC"
     found = read(
         client,
-        """
+        f"""
         SELECT attempt, stream, time, line, offset, index FROM runhistory.log_lines
-        WHERE workspace = {workspace:String} AND run_uuid = unhex({run_id:String})
-            AND offset >= {offset:Int64} AND (offset, index) > ({offset:Int64}, {index:Int64})
-            AND (empty({streams:Array(String)}) OR has({streams:Array(String)}, stream))
-            AND ({attempt:UInt32} = 0 OR attempt = {attempt:UInt32})
-        ORDER BY offset, index LIMIT {limit:UInt32}
-        """,
+        WHERE workspace = {{workspace:String}} AND run_uuid = unhex({{run_id:String}})
+            AND offset >= {{offset:Int64}} AND (offset, index) > ({{offset:Int64}}, {{index:Int64}})
+            AND (empty({{streams:Array(String)}}) OR has({{streams:Array(String)}}, stream))
+            AND ({{attempt:UInt32}} = 0 OR attempt = {{attempt:UInt32}})
+        ORDER BY offset {order}, index {order} LIMIT {{limit:UInt32}}
+        """,  # noqa: S608 - this module's words
         workspace=workspace,
         run_id=run_id,
         offset=offset,
@@ -68,6 +71,8 @@ def load_log_page(
         attempt=attempt or 0,
         limit=max(1, min(limit, MAX_LINES)),
     )
+    if is_tail:
+        found = found[::-1]
     lines = [LogLine(attempt, stream, time, line) for attempt, stream, time, line, _, _ in found]
     return LogPage(lines, f"{found[-1][4]}-{found[-1][5]}" if found else after)
 

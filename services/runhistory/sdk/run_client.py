@@ -58,6 +58,12 @@ class RunClient:
         )
         return answer["lines"], answer.get("cursor") or after
 
+    def last_lines(self, count: int, stream: str | None = None) -> list[dict[str, Any]]:
+        """The last `count` console lines (at most 10,000), of one stream or of all."""
+        answer = self.connection.get(f"{self._path}/logs", tail=count, stream=stream)
+        found: list[dict[str, Any]] = answer["lines"]
+        return found
+
     def files(self) -> list[dict[str, Any]]:
         """The manifest of the files that the run kept, as the newest attempt left them."""
         found: list[dict[str, Any]] = self.connection.get(f"{self._path}/files")["files"]

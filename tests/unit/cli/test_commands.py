@@ -198,11 +198,12 @@ def test_logs_are_printed_as_they_are_and_filtered(gateway: CannedGateway) -> No
         for stream, text in [("system", "built"), ("stdout", "[bold]1[/]"), ("stderr", "ouch")]
     ]
     pages = [{"lines": lines, "cursor": "a"}, {"lines": [], "cursor": "a"}]
-    gateway.answers[f"/runs/{RUN}/logs"] = [*pages, *pages, *pages]
+    gateway.answers[f"/runs/{RUN}/logs"] = [*pages, *pages, {"lines": lines[1:], "cursor": "a"}]
     assert invoke("logs", RUN).stdout == "built\n[bold]1[/]\nouch\n"
     assert invoke("logs", RUN, "--stream", "stderr").stdout == "ouch\n"
     as_json = invoke("logs", RUN, "--tail", "2", "--json").stdout.splitlines()
     assert [json.loads(line)["line"] for line in as_json] == ["[bold]1[/]", "ouch"]
+    assert gateway.asked[-1] == (f"/runs/{RUN}/logs", [("tail", "2")])
 
 
 def test_files_are_downloaded_by_name_folder_or_pattern(
