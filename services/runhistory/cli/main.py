@@ -15,6 +15,7 @@ from runhistory import __version__
 from runhistory.cli import (
     cancel,
     console,
+    events,
     files,
     logs,
     metrics,
@@ -105,6 +106,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     show.show,
     metrics.metrics,
     logs.logs,
+    events.events,
     files.files,
     files.download,
     cancel.cancel,

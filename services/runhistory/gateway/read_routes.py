@@ -238,9 +238,13 @@ async def get_logs(
     ] = None,
     attempt: AttemptQuery = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_LINES)] = 1_000,
+    tail: Annotated[
+        int | None,
+        QueryParameter(ge=1, le=MAX_LINES, description="only the last so many; instead of limit"),
+    ] = None,
     watermarks: WatermarkQuery = None,
 ) -> LogPage:
-    """A run's console lines in the order in which they arrived, page by page."""
+    """A run's console lines in the order in which they arrived, page by page or from the end."""
     page = await _read(
         request,
         logs.load_log_page,
@@ -249,7 +253,8 @@ async def get_logs(
         after=after,
         streams=stream or (),
         attempt=attempt,
-        limit=limit,
+        limit=tail or limit,
+        is_tail=tail is not None,
     )
     if not page.lines:
         await require_run(request, workspace, run_id)
