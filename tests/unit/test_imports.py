@@ -63,7 +63,7 @@ LIBRARIES: dict[str, set[str]] = {
     "events": {"msgspec", "orjson"},
     "snapshots": {"msgspec"},
     "environments": {"msgspec"},
-    "sdk": LIGHT,
+    "sdk": LIGHT | FRAMES,
     "cli": LIGHT,
 }
 """The rooms that a base install has, and the only libraries that they may use."""
