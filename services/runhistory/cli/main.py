@@ -22,6 +22,7 @@ from runhistory.cli import (
     runs,
     show,
     snapshot,
+    sql,
     stack,
     submit,
 )
@@ -111,6 +112,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     files.download,
     cancel.cancel,
     snapshot.snapshot,
+    sql.sql,
 )
 for command in COMMANDS:
     app.command(cls=submit.SubmitCommand if command is submit.submit else None)(command)
