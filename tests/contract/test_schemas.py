@@ -16,6 +16,7 @@ from runhistory.domain.events import EVENTS
 from runhistory.events import schemas
 from runhistory.events.cloudevents import MalformedRecord
 from runhistory.events.contract import schemas_directory
+from runhistory.events.node_events import NODE_EVENTS
 from runhistory.events.schemas import MESSAGES
 from tests.support import wire
 from tests.support.wire import Json
@@ -218,7 +219,7 @@ def test_a_name_of_tomorrow_stops_commands_and_nothing_else(type: str) -> None:
 
 
 def test_no_type_is_said_twice() -> None:
-    assert len(MESSAGES) == len(COMMANDS) + len(EVENTS) + 4
+    assert len(MESSAGES) == len(COMMANDS) + len(EVENTS) + len(NODE_EVENTS) + 5
 
 
 def test_check_names_a_file_that_differs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

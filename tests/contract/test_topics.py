@@ -10,6 +10,8 @@ from runhistory.events.codec import Reply
 from runhistory.events.heartbeat import Heartbeat
 from runhistory.events.log_batch import LOG_LINES_WRITTEN
 from runhistory.events.metric_batch import METRICS_LOGGED
+from runhistory.events.record_batch import RECORDS_LOGGED
+from runhistory.events.node_events import NODE_EVENTS
 from runhistory.events.schemas import MESSAGES
 from runhistory.kafka.topics import Topic, load_topics
 
@@ -29,14 +31,16 @@ def test_types_lie_where_their_readers_look() -> None:
     assert TOPICS["run.replies"].types == (Reply.TYPE,)
     assert TOPICS["run.metrics"].types == (METRICS_LOGGED,)
     assert TOPICS["run.logs"].types == (LOG_LINES_WRITTEN,)
+    assert TOPICS["compute.events"].types == tuple(NODE_EVENTS)
     assert TOPICS["run.heartbeats"].types == (Heartbeat.TYPE,)
+    assert TOPICS["run.records"].types == (RECORDS_LOGGED,)
 
 
 @pytest.mark.parametrize("name", TOPICS)
 def test_a_topic_says_all_it_must(name: str) -> None:
     topic = TOPICS[name]
     assert topic.purpose
-    assert topic.key == "run_id"
+    assert topic.key == ("target_id" if name.startswith("compute.") else "run_id")
     assert topic.partitions > 0
     assert topic.retention_ms == -1 or topic.retention_ms >= 86_400_000
 
@@ -44,7 +48,7 @@ def test_a_topic_says_all_it_must(name: str) -> None:
 def test_what_is_stored_has_a_place_for_dead_letters_that_are_kept() -> None:
     letters = {name.removesuffix(".dlq") for name in TOPICS if name.endswith(".dlq")}
     stored = {name for name in KEPT if not name.endswith(".dlq")}
-    assert stored == letters == {"run.events", "run.metrics", "run.logs"}
+    assert stored == letters == {"run.events", "run.metrics", "run.logs", "run.records", "compute.events"}
     assert {f"{name}.dlq" for name in letters} <= set(KEPT)
 
 

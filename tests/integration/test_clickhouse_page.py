@@ -11,7 +11,7 @@ from runhistory.domain.commands import AddFiles, CreateRun, StartRun
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.values import FileEntry, RunContent
 from tests.conftest import Engine
-from tests.support.landing import History, insert, log_row, metric_row
+from tests.support.landing import History, insert, log_row, metric_row, record_row
 
 pytestmark = pytest.mark.infrastructure
 
@@ -83,3 +83,4 @@ def _fill(client: Client) -> None:
     insert(client, "events_landing", history.rows)
     insert(client, "metrics_landing", [metric_row(workspace, run_id, batch)])
     insert(client, "logs_landing", [log_row(workspace, run_id, 0, [("stdout", "a")])])
+    insert(client, "records_landing", [record_row(workspace, run_id, 0, [{"key": "k"}])])

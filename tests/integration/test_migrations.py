@@ -57,7 +57,7 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
     assert _tables(server, "runhistory") == {
         "points", "rollup", "series", "batches", "events", "event_offsets", "runs",
         "run_statuses", "tags",
-        "properties", "params", "files", "log_lines", "experiments",
+        "properties", "params", "files", "log_lines", "records", "experiments",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Batches and events are inserted in several INSERTs, some of them twice; the view
 what Python makes of the distinct ones. Asked before and after the engine has merged its parts.
 """
 
+import json
 import math
 import struct
 import uuid
@@ -31,7 +32,7 @@ from runhistory.domain.commands import (
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
 from tests.conftest import Engine
-from tests.support.landing import History, Row, insert, log_row, metric_row
+from tests.support.landing import History, Row, insert, log_row, metric_row, record_row
 
 pytestmark = pytest.mark.infrastructure
 
@@ -149,6 +150,42 @@ def test_log_lines_are_shown_once(
     )
     assert client.query(sql).result_rows == expected
     _merge(client, "log_lines")
+    assert client.query(sql).result_rows == expected
+
+
+@MANY
+@given(
+    batches=st.lists(
+        st.lists(st.tuples(KEYS, STEPS, st.text()), min_size=1, max_size=4), min_size=1, max_size=5
+    ),
+    data=st.data(),
+)
+def test_records_are_shown_once(
+    client: Client, batches: list[list[tuple[str, int, str]]], data: st.DataObject
+) -> None:
+    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
+    rows = [
+        record_row(
+            workspace,
+            run_id,
+            seq,
+            [{"key": key, "step": step, "value": json.dumps(text)} for key, step, text in batch],
+        )
+        for seq, batch in enumerate(batches)
+    ]
+    for chunk in _repeated(rows, data):
+        insert(client, "records_landing", chunk)
+    expected = [
+        (seq, index, key, step, json.dumps(text), None)
+        for seq, batch in enumerate(batches)
+        for index, (key, step, text) in enumerate(batch)
+    ]
+    sql = (
+        "SELECT seq, index, key, step, value, file FROM runhistory.records "
+        f"WHERE workspace = '{workspace}' ORDER BY seq, index"
+    )
+    assert client.query(sql).result_rows == expected
+    _merge(client, "records")
     assert client.query(sql).result_rows == expected
 
 

@@ -52,6 +52,26 @@ def log_row(
     }
 
 
+def record_row(
+    workspace: str, run_id: str, seq: int, records: Sequence[Row], attempt: int = 1
+) -> Row:
+    """Records (`key`, `kind`, `step`, `value` as JSON, `file`) as a message at the next offset."""
+    return {
+        **_place(),
+        "workspace": workspace,
+        "run_id": run_id,
+        "attempt": attempt,
+        "writer": "w",
+        "seq": seq,
+        "keys": [record["key"] for record in records],
+        "kinds": [record.get("kind", "value") for record in records],
+        "steps": [record.get("step", 0) for record in records],
+        "times": [1_764_000_000_000_000 + seq] * len(records),
+        "values": [record.get("value", "null") for record in records],
+        "files": [record.get("file", "") for record in records],
+    }
+
+
 class History:
     """Decides commands about one run as the lifecycle would, and keeps the events' rows."""
 

@@ -54,6 +54,8 @@ def _scalar(type: inspect.Type) -> st.SearchStrategy[Any]:
             return st.sampled_from(list(cls))
         case inspect.DateTimeType():
             return st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
+        case inspect.BoolType():
+            return st.booleans()
         case inspect.NoneType():
             return st.none()
     raise NotImplementedError(f"no strategy for {type}: add one")

@@ -27,6 +27,8 @@ from runhistory.events.contract import schema_uri, schemas_directory
 from runhistory.events.heartbeat import Heartbeat
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricsLogged
+from runhistory.events.node_events import NODE_EVENTS
+from runhistory.events.record_batch import RECORDS_LOGGED, RecordsLogged
 
 MESSAGES: Final[dict[str, type[msgspec.Struct]]] = {
     **COMMANDS,
@@ -34,7 +36,9 @@ MESSAGES: Final[dict[str, type[msgspec.Struct]]] = {
     Reply.TYPE: Reply,
     METRICS_LOGGED: MetricsLogged,
     LOG_LINES_WRITTEN: LogLinesWritten,
+    **NODE_EVENTS,
     Heartbeat.TYPE: Heartbeat,
+    RECORDS_LOGGED: RecordsLogged,
 }
 """Every message of the wire by its CloudEvents type."""
 

@@ -6,7 +6,8 @@ searching bytes: JSON's null, or an empty string, as a number reads as 0 whateve
 Where a search finds something the record is decoded strictly, so a key such as "null/loss" passes.
 
 Events are few and their row holds the data as a string, which ClickHouse never refuses; so
-they are decoded here. A type that this version does not know only has to name its run.
+they are decoded here. A type that this version does not know only has to name its run. Records
+are decoded too: their values may be any JSON, and ClickHouse is given each as the text of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from runhistory.events.cloudevents import MalformedRecord, attribute
 from runhistory.events.codec import decode_event_data
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricsLogged
+from runhistory.events.node_events import NODE_EVENTS, NodeEvent
+from runhistory.events.record_batch import RECORDS_LOGGED, RecordsLogged
 
 ROW_BYTES: Final = 256
 """What a stored row takes at most in memory, apart from its text."""
@@ -79,6 +82,7 @@ class _EventEnvelope(Struct, frozen=True):
 _envelope: Final = msgspec.json.Decoder(_EventEnvelope)
 _metrics: Final = msgspec.json.Decoder(MetricsLogged)
 _logs: Final = msgspec.json.Decoder(LogLinesWritten)
+_records: Final = msgspec.json.Decoder(RecordsLogged)
 
 
 def metric_row(message: Message) -> Row:
@@ -103,6 +107,37 @@ def log_row(message: Message) -> Row:
     _decode_suspicious(_logs, value)
     lines = _elements(value, b'"times":[')
     return Row(_splice(message, value), lines, lines * ROW_BYTES + len(value))
+
+
+def record_row(message: Message) -> Row:
+    """The row of one batch of records, by columns; each value is its JSON as a string.
+
+    Raises:
+        Unreadable: no batch of records.
+    """
+    value = _data(message, RECORDS_LOGGED)
+    try:
+        batch = _records.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)) from error
+    records = batch.records
+    row = {
+        "_p": message.partition,
+        "_o": message.offset,
+        "_t": message.timestamp,
+        "workspace": batch.workspace,
+        "run_id": batch.run_id,
+        "attempt": batch.attempt,
+        "writer": batch.writer,
+        "seq": batch.seq,
+        "keys": [record.key for record in records],
+        "kinds": [record.kind for record in records],
+        "steps": [record.step for record in records],
+        "times": [record.time for record in records],
+        "values": [msgspec.json.encode(record.value).decode() for record in records],
+        "files": [record.file or "" for record in records],
+    }
+    return Row(msgspec.json.encode(row), len(records), len(records) * ROW_BYTES + 2 * len(value))
 
 
 def event_row(message: Message) -> Row:
@@ -131,10 +166,29 @@ def event_row(message: Message) -> Row:
     return Row(msgspec.json.encode(row), 1, 4 * len(value))
 
 
+def node_row(message: Message) -> Row:
+    """The row of one event of a node. One of a later version only has to name its node.
+
+    Raises:
+        Unreadable: an attribute is missing, or the data is not what its type says.
+    """
+    value = _data(message, None)
+    try:
+        type = attribute(message.headers, "type")
+        event = msgspec.json.decode(value, type=NODE_EVENTS.get(type, NodeEvent))
+    except (MalformedRecord, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(str(error)) from error
+    place = {"_p": message.partition, "_o": message.offset, "_t": message.timestamp}
+    row = {**place, "type": type, "message": "", **msgspec.to_builtins(event)}
+    return Row(msgspec.json.encode(row), 1, 4 * len(value))
+
+
 LANDINGS: Final = {
     "run.metrics": Landing("metrics_landing", metric_row),
     "run.logs": Landing("logs_landing", log_row),
+    "run.records": Landing("records_landing", record_row),
     "run.events": Landing("events_landing", event_row),
+    "compute.events": Landing("nodes_landing", node_row),
 }
 """Every topic that the sink reads."""
 
