@@ -28,7 +28,10 @@ from runhistory.query.experiments import get_experiment, list_experiments
 from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
 from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
-from runhistory.query.runs import InvalidCursor, get_run, latest_attempt, list_runs, resolve_run
+from runhistory.query.references import resolve_run
+from runhistory.query.run_details import get_run, latest_attempt
+from runhistory.query.run_filter import RunFilter
+from runhistory.query.runs import InvalidCursor, list_runs
 from tests.conftest import Engine
 from tests.support.landing import History, Row, insert, log_row, metric_row
 
@@ -145,7 +148,7 @@ def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str)
     assert seen == ids[::-1]
 
     def listed(**filters: Any) -> list[int]:
-        page = list_runs(client, workspace=workspace, **filters)
+        page = list_runs(client, workspace=workspace, asked=RunFilter(**filters))
         return [ids.index(run.run_id) for run in page.runs]
 
     assert listed(experiment="b") == [6, 5]

@@ -12,6 +12,7 @@ from runhistory.gateway import (
     health_routes,
     object_routes,
     read_routes,
+    run_routes,
     sql_routes,
     write_routes,
 )
@@ -31,6 +32,7 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                 route_handlers=[
                     *write_routes.HANDLERS,
                     *object_routes.HANDLERS,
+                    *run_routes.HANDLERS,
                     *read_routes.HANDLERS,
                     *event_routes.HANDLERS,
                     *experiment_routes.HANDLERS,

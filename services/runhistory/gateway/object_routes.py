@@ -16,7 +16,7 @@ from runhistory.domain.values import CommandId, FileEntry, FileName
 from runhistory.gateway.bodies import BlobKept, Digests, FileKept, MissingDigests, SnapshotKept
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.errors import ApiError
-from runhistory.gateway.read_routes import require_run
+from runhistory.gateway.run_routes import require_run
 from runhistory.gateway.sending import send
 from runhistory.gateway.wire import (
     AttemptParameter,

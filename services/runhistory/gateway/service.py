@@ -13,16 +13,16 @@ from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.gateway.app import create_app
 from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
+from runhistory.gateway.batches import SOURCE
 from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
 from runhistory.gateway.door import Door
 from runhistory.gateway.event_log import EventLog
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.watermarks import Watermarks
-from runhistory.gateway.write_routes import SOURCE
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
-from runhistory.query import runs as run_queries
+from runhistory.query import run_details
 from runhistory.query.metrics import MAX_POINTS
 from runhistory.query.sql import SqlEngine, SqlLimits
 from runhistory.runtime.service import Service
@@ -90,7 +90,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 return await reader.read(
-                    run_queries.latest_attempt, workspace=workspace, run_id=run_id
+                    run_details.latest_attempt, workspace=workspace, run_id=run_id
                 )
         except TimeoutError as error:
             raise EngineUnavailable(f"no answer within {LOOKUP_SECONDS:g} s") from error

@@ -136,7 +136,7 @@ def cursor_of(created: int) -> str:
         ("/runs", {"cursor": cursor_of(2**63)}, "invalid_cursor"),
         ("/runs", {"limit": "0"}, "invalid_request"),
         ("/runs", {"status": "Sleeping"}, "invalid_request"),
-        ("/runs", {"tag": "no colon"}, "invalid_request"),
+        ("/runs", {"tag": ":no name"}, "invalid_request"),
         ("/runs/resolve", {}, "invalid_request"),
         ("/runs/nothex", {}, "invalid_request"),
         (f"/runs/{'0' * 32}/metrics", {"attempt": "first"}, "invalid_request"),
