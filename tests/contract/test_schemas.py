@@ -99,7 +99,13 @@ def is_default(name: str, value: Json) -> bool:
         "pool": {"min_nodes": 0, "max_nodes": 1, "idle_seconds": 120, "slots": 1},
         "max_nodes": 1,
         "idle_seconds": 120,
-        "environment": {"name": "", "requirements": None, "python_version": None, "variables": {}},
+        "environment": {
+            "name": "",
+            "requirements": None,
+            "python_version": None,
+            "lock_sha256": None,
+            "variables": {},
+        },
     }
     return value in ("", None, {}, [], 0) if name not in known else value == known[name]
 
