@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # services: they meet in Kafka and ClickHouse, never in Python
     "lifecycle": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
     "sink": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
+    "watch": {"domain", "events", "kafka", "query", "runtime"},
     "gateway": {
         "domain",
         "events",
@@ -54,7 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Each room and the other rooms it may import. The package's own face (`__init__`) is for all."""
 
-SERVICES = {"lifecycle", "sink", "gateway", "worker"}
+SERVICES = {"lifecycle", "sink", "watch", "gateway", "worker"}
 LIGHT = {"msgspec", "orjson", "httpx", "rich", "typer", "click"}
 FRAMES = {"pandas", "polars", "pyarrow"}
 """Data frames: not in a base install, imported where an answer is asked for as one."""

@@ -114,3 +114,14 @@ WORKER_ATTEMPTS: Final = Counter(
 WORKER_FREE_SLOTS: Final = Gauge("runhistory_worker_free_slots", "Slots that are free.")
 # Worker: runs of its target that no worker has taken yet.
 WORKER_WAITING_RUNS: Final = Gauge("runhistory_worker_waiting_runs", "Runs that are Queued.")
+
+# Watch: what it said, repetitions included; the lifecycle applies each once.
+WATCH_COMMANDS: Final = Counter(
+    "runhistory_watch_commands_total", "Commands sent by the watch service, by type.", ["type"]
+)
+# Watch: attempts that a heartbeat is expected of.
+WATCH_RUNS: Final = Gauge("runhistory_watch_attempts", "Attempts that are watched.")
+# Watch: when runs were last judged (seconds since 1970); an old one means that nobody is.
+WATCH_JUDGED_SECONDS: Final = Gauge(
+    "runhistory_watch_judged_timestamp_seconds", "When all runs were judged last."
+)

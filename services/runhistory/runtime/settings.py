@@ -19,6 +19,8 @@ PORT_OFFSETS: Final = {
     "lifecycle": 13,
     "sink": 14,
     "worker": 15,
+    "scheduler": 17,
+    "watch": 16,
 }
 
 
@@ -37,7 +39,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     objects: str | None
     url: str
     token: str | None
-    compute_targets: frozenset[str]
+    local_slots: int
     replication: int | None
     instance: str | None
 
@@ -63,9 +65,7 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             objects=get("RUNHISTORY_OBJECTS"),
             url=get("RUNHISTORY_URL", f"http://127.0.0.1:{DEFAULT_PORT}"),
             token=get("RUNHISTORY_TOKEN") or None,
-            compute_targets=frozenset(
-                target.strip() for target in get("RUNHISTORY_COMPUTE_TARGETS", "local").split(",")
-            ),
+            local_slots=_integer(environment, "RUNHISTORY_LOCAL_SLOTS", 2),
             instance=get("RUNHISTORY_INSTANCE") or None,
             replication=_integer(environment, "RUNHISTORY_KAFKA_REPLICATION", 0) or None,
         )
@@ -106,6 +106,22 @@ def is_loopback_authority(authority: str) -> bool:
         )
     except ValueError:
         return False
+
+
+def seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    """A duration in seconds.
+
+    Raises:
+        UnsafeSettings: it is no positive number.
+    """
+    text = environment.get(name) or str(default)
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UnsafeSettings(f"{name} has to be a number of seconds, not {text!r}.")
+    return found
 
 
 def _integer(environment: Mapping[str, str], name: str, default: int) -> int:
