@@ -93,8 +93,7 @@ def _check_begin(tokens: list[Token]) -> None:
     if tokens and tokens[0].token_type not in _BEGIN:
         raise InvalidSql(
             f"A query begins with SELECT or WITH, not with {tokens[0].text!r}: it only reads.",
-            tokens[0].line,
-            tokens[0].col,
+            *_start(tokens[0]),
         )
 
 
@@ -107,22 +106,36 @@ def _check_depth(tokens: list[Token]) -> None:
         if depth > MAX_DEPTH:
             raise InvalidSql(
                 f"Brackets may be nested {MAX_DEPTH} deep. Name parts of the query with WITH.",
-                token.line,
-                token.col,
+                *_start(token),
             )
 
 
 def _syntax_error(error: ParseError) -> InvalidSql:
     first = error.errors[0] if error.errors else {}
     near = first.get("highlight") or ""
-    described = str(first.get("description") or "It is no SQL.").rstrip(".")
-    what = f" near {near!r}" if near else ""
+    what = f" at {near!r}" if near else ""
+    line, end = first.get("line"), first.get("col")
+    begin = None if end is None else max(1, int(end) - len(near) + 1)
+    why = _described(str(first.get("description")))
     return InvalidSql(
-        f"The query cannot be read{what}: {described}. It has to be one SELECT in ClickHouse's "
-        "dialect.",
-        first.get("line"),
-        first.get("col"),
+        f"The query cannot be read{what}: {why}. It has to be one SELECT in ClickHouse's dialect.",
+        line if begin else None,
+        begin,
     )
+
+
+def _described(text: str) -> str:
+    """The parser's reason, without its own words."""
+    if "multiple 'LIMIT'" in text:
+        return "for LIMIT BY and LIMIT put the first into a subquery"
+    if text.startswith("Expecting"):
+        return text.rstrip(".").replace("Expecting", "here belongs")
+    return "something is missing before it" if "missing" in text else "this was not expected"
+
+
+def _start(token: Token) -> tuple[int, int]:
+    """Line and column of a token's first letter; the parser knows its last one."""
+    return token.line, max(1, token.col - (token.end - token.start))
 
 
 def _place(query: str, refusal: NotAllowed) -> tuple[int, int] | tuple[()]:

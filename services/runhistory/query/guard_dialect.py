@@ -8,6 +8,7 @@ name is enough. Only CAST, which has a grammar of its own, keeps its class.
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 from sqlglot.parsers.clickhouse import ClickHouseParser
 
@@ -29,4 +30,8 @@ class VerbatimClickHouse(ClickHouse):
     """Parses ClickHouse's SELECT. Its trees are for the guard, never for sqlglot's generator."""
 
     INDEX_OFFSET = 0  # an array's index stays as it was written
+    SET_OP_DISTINCT_BY_DEFAULT: ClassVar = {
+        **ClickHouse.SET_OP_DISTINCT_BY_DEFAULT,
+        exp.Union: True,  # UNION alone, as in the standard
+    }
     Parser = VerbatimParser

@@ -106,7 +106,9 @@ class Expressions:
         return f"({self.write(node.this)} BETWEEN {low} AND {high})"
 
     def _in(self, node: exp.In) -> str:
-        self.only(node, "this", "expressions", "query", "field")
+        self.only(node, "this", "expressions", "query", "field", "is_global")
+        if node.args.get("is_global"):
+            raise NotAllowed("GLOBAL may not be used here. Leave it out.", node)
         if node.args.get("field") is not None:
             raise NotAllowed(_IN_ADVICE, node)
         query = node.args.get("query")
@@ -255,7 +257,7 @@ class Expressions:
         self.only(node, "this", "expressions", "params")
         name = find_function(node.this) if isinstance(node.this, str) else None
         if name is None:
-            raise NotAllowed(_unknown_function(str(node.this)), node, str(node.this))
+            raise NotAllowed(_unknown_function(node.name), node, node.name)
         arguments = f"{name}({self._arguments(name, node.expressions)})"
         params = node.args.get("params")
         return f"{arguments}({self._arguments(name, params)})" if params else arguments

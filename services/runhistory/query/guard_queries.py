@@ -50,6 +50,8 @@ class Queries(Expressions):
             node, "with_", "expressions", "distinct", "from_", "joins", "where", "group", "having",
             "qualify", "windows", "order", "limit", "offset",
         )  # fmt: skip
+        if not node.expressions:
+            raise NotAllowed("Behind SELECT stand columns.", node)
         before = len(self._named)
         parts = [self._with(node), "SELECT", self._distinct(node), self.listed(node.expressions)]
         parts += [self._from(node), *(self._join(one) for one in node.args.get("joins") or ())]
@@ -66,7 +68,7 @@ class Queries(Expressions):
         distinct = node.args.get("distinct")
         word = _SET_OPERATORS[type(node)]
         if isinstance(node, exp.Union):
-            word += " ALL" if distinct is False else " DISTINCT"  # UNION alone, as in the standard
+            word += " DISTINCT" if distinct else " ALL"
         elif distinct:
             word += " DISTINCT"
         both = f"({self.query(node.this)}) {word} ({self.query(node.expression)})"
@@ -90,7 +92,7 @@ class Queries(Expressions):
             return f"{self.write(node.this)} AS {name}"
         if alias.name in readable_views() or alias.name == DATABASE:
             raise NotAllowed(
-                f"{alias.name} is a view. Give the query behind WITH another name.", alias.this
+                f"{alias.name} is taken. Give the query behind WITH another name.", alias.this
             )
         text = f"{self._internal(alias.name)} AS ({self.query(node.this)})"
         self._named.append(alias.name)  # not before: it does not see itself
@@ -130,9 +132,11 @@ class Queries(Expressions):
                 raise NotAllowed("Behind FROM and JOIN stands a view or a query.", node)
 
     def _table(self, node: exp.Table) -> str:
-        self.only(node, "this", "db", "alias")
+        self.only(node, "this", "db", "catalog", "alias")
         if not isinstance(node.this, exp.Identifier):
-            name = str(node.this.this) if isinstance(node.this, exp.Func) else ""
+            if not isinstance(node.this, exp.Func):
+                raise NotAllowed("Behind FROM and JOIN stands a view or a query.", node)
+            name = node.this.name
             raise NotAllowed(
                 f"A table function ({name}) may not be used here. Read a view; for a sequence of "
                 "numbers write arrayJoin(range(10)).",
@@ -142,6 +146,8 @@ class Queries(Expressions):
         database, table = node.args.get("db"), node.this.name
         alias = node.args.get("alias")
         shown = self._table_alias(alias) if alias else self.name(node.this)
+        if node.args.get("catalog") is not None:
+            raise NotAllowed(_unknown_table(node), node.this)
         if database is None and table in self._named:
             return f"{self._internal(table)} AS {shown}"
         if (database is not None and database.name != DATABASE) or table not in readable_views():
@@ -161,7 +167,8 @@ class Queries(Expressions):
         if words[1] == "ARRAY":
             return self._array_join(node, words[0])
         if not _JOIN_WORDS.issuperset(" ".join(words).split()) or node.expressions:
-            raise NotAllowed(f"A JOIN of this kind ({' '.join(words)}) may not be used.", node)
+            kind = " ".join(filter(None, words))
+            raise NotAllowed(f"A JOIN of this kind ({kind}) may not be used.", node)
         text = " ".join([*filter(None, words), "JOIN", self._source(node.this)])
         if on := node.args.get("on"):
             return f"{text} ON {self.write(on)}"
@@ -227,11 +234,13 @@ class Queries(Expressions):
         if clause is None:
             return ""
         self.only(clause, "expressions")
-        return f"ORDER BY {', '.join(self._ordered(one) for one in clause.expressions)}"
+        alone = len(clause.expressions) == 1 and _is_all(clause.expressions[0].this)
+        return f"ORDER BY {', '.join(self._ordered(one, alone) for one in clause.expressions)}"
 
-    def _ordered(self, node: exp.Ordered) -> str:
+    def _ordered(self, node: exp.Ordered, by_all: bool) -> str:
         self.only(node, "this", "desc", "nulls_first", "with_fill")
-        text = self.write(node.this) + (" DESC" if node.args.get("desc") else "")
+        text = "ALL" if by_all else self.write(node.this)
+        text += " DESC" if node.args.get("desc") else ""
         text += " NULLS FIRST" if node.args.get("nulls_first") else ""  # they are last otherwise
         if fill := node.args.get("with_fill"):
             self.only(fill, "from_", "to", "step")
@@ -261,9 +270,16 @@ class Queries(Expressions):
     _writers[exp.Window] = _window
 
 
+def _is_all(node: exp.Expr) -> bool:
+    """ORDER BY ALL, which is no column."""
+    if not isinstance(node, exp.Column) or len(node.parts) != 1:
+        return False
+    return node.name.upper() == "ALL" and not node.this.args.get("quoted")
+
+
 def _unknown_table(node: exp.Table) -> str:
     written = ".".join(part.name for part in node.parts)
-    near: Any = get_close_matches(node.name, sorted(readable_views()), n=1)
+    near: Any = get_close_matches(node.name, sorted(readable_views()), n=1, cutoff=0.7)
     advice = f" Is it {near[0]}?" if near else ""
     views = ", ".join(sorted(readable_views()))
     return f"There is no view {written} here.{advice} The views are {views}."

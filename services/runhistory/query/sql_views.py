@@ -12,8 +12,8 @@ from runhistory.clickhouse.migrations import load_migrations
 
 DATABASE: Final = "runhistory"
 
-WITHOUT_WORKSPACE: Final = frozenset({"event_offsets"})
-"""Views about the whole deployment; nobody's own."""
+FOR_SERVICES: Final = frozenset({"event_log", "event_offsets"})
+"""Views that only services read: what was deleted, and offsets of the whole deployment."""
 
 _VIEW: Final = re.compile(r"(CREATE OR REPLACE|DROP) VIEW (?:IF EXISTS )?runhistory\.(\w+)")
 
@@ -28,4 +28,4 @@ def readable_views() -> frozenset[str]:
                 views.discard(name)
             else:
                 views.add(name)
-    return frozenset(views - WITHOUT_WORKSPACE)
+    return frozenset(views - FOR_SERVICES)
