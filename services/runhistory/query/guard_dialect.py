@@ -30,7 +30,7 @@ class VerbatimClickHouse(ClickHouse):
     """Parses ClickHouse's SELECT. Its trees are for the guard, never for sqlglot's generator."""
 
     INDEX_OFFSET = 0  # an array's index stays as it was written
-    SET_OP_DISTINCT_BY_DEFAULT: ClassVar = {
+    SET_OP_DISTINCT_BY_DEFAULT: dict[type[exp.Expr], bool | None] = {
         **ClickHouse.SET_OP_DISTINCT_BY_DEFAULT,
         exp.Union: True,  # UNION alone, as in the standard
     }

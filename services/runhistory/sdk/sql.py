@@ -79,12 +79,12 @@ class SqlResult:
         Raises:
             MissingLibrary: pyarrow is not installed.
         """
-        pa = _load("pyarrow")
+        pyarrow = _load("pyarrow")
         arrays = [
-            pa.array([arrow_value(type, row[number]) for row in self._rows], arrow_type(type))
+            pyarrow.array([arrow_value(type, row[number]) for row in self._rows], arrow_type(type))
             for number, type in enumerate(self.types)
         ]
-        table: pa.Table = pa.Table.from_arrays(arrays, names=list(self.columns))
+        table: pa.Table = pyarrow.Table.from_arrays(arrays, names=list(self.columns))
         return table
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -94,9 +94,9 @@ class SqlResult:
         Raises:
             MissingLibrary: pandas or pyarrow is not installed.
         """
-        pd, pa = _load("pandas"), _load("pyarrow")
+        pandas, pyarrow = _load("pandas"), _load("pyarrow")
         nullable = {
-            getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")()
+            getattr(pyarrow, name.lower())(): getattr(pandas, f"{name}Dtype")()
             for name in ("Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64".split())
         }
         table = self.to_arrow()
@@ -106,7 +106,7 @@ class SqlResult:
             )
             for number in range(table.num_columns)
         ]
-        frame: pd.DataFrame = pd.concat(parts, axis=1) if parts else pd.DataFrame()
+        frame: pd.DataFrame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame()
         return frame
 
     def to_polars(self) -> "pl.DataFrame":
