@@ -23,6 +23,7 @@ class CannedGateway:
         self.url = url
         self.answers: dict[str, Any] = {}
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
+        self.bodies: list[bytes] = []
 
     def refuse(self, path: str, status: int, code: str, message: str) -> None:
         self.answers[path] = (status, {"error": {"code": code, "message": message, "details": {}}})
@@ -32,7 +33,9 @@ class CannedGateway:
 def canned_gateway() -> Iterator[CannedGateway]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if body:
+                gateway.bodies.append(body)
             parts = urlsplit(self.path)
             path = parts.path.removeprefix(PREFIX)
             gateway.asked.append((path, parse_qsl(parts.query)))
