@@ -7,6 +7,7 @@ would get if it were alone.
 # ruff: noqa: E501 - SQL reads best in one line
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ from runhistory.domain.commands import AddFiles, CreateRun, StartRun
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.values import FileEntry, RunContent
 from runhistory.query.guard import guard
-from runhistory.query.guard_words import AGGREGATES, FUNCTIONS
+from runhistory.query.guard_words import AGGREGATES, CALLS_WITHOUT_BRACKETS, FUNCTIONS
 from runhistory.query.sql import QueryTooExpensive, SqlEngine, SqlLimits, SqlRefused, SqlRows
 from runhistory.query.sql_views import readable_views
 from tests.conftest import Engine
@@ -175,6 +176,22 @@ def test_the_settings_stop_what_the_guard_would_refuse(client: Client, statement
     settings = SqlEngine("http://none", SqlLimits(seconds=1))._settings(MINE, 100)
     with pytest.raises(ClickHouseError):
         client.query(statement, settings=settings)
+
+
+def test_no_name_is_a_call_that_tells_of_the_server(client: Client) -> None:
+    """ClickHouse calls some functions by their bare name, even a quoted one."""
+    rows = client.query(
+        "SELECT name FROM system.functions WHERE syntax LIKE '%()%' OR alias_to != '' OR syntax = ''"
+    ).result_rows
+    told = []
+    for (name,) in rows:
+        with contextlib.suppress(ClickHouseError):
+            client.query(f"SELECT `{name}`")
+            told.append(name.lower())
+    assert "currentuser" in told  # else this test asks nothing
+    of_the_time = {"now", "today", "curdate"}
+    of_the_time |= {"current_date", "current_timestamp", "localtime", "localtimestamp"}
+    assert set(told) - of_the_time <= CALLS_WITHOUT_BRACKETS
 
 
 def test_every_function_of_the_list_is_there(client: Client) -> None:

@@ -15,7 +15,13 @@ from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 
 from runhistory.query.guard_text import NotAllowed, number, quoted_name, quoted_string
-from runhistory.query.guard_words import TYPES, UNITS, find_function, function_names
+from runhistory.query.guard_words import (
+    CALLS_WITHOUT_BRACKETS,
+    TYPES,
+    UNITS,
+    find_function,
+    function_names,
+)
 from runhistory.query.sql_views import DATABASE, readable_views
 
 _OPERATORS: Final[dict[type[exp.Expr], str]] = {
@@ -32,6 +38,7 @@ _IN_ADVICE: Final = (
 _BARE: Final = frozenset({"inf", "nan"})
 _DATE_UNITS: Final = frozenset(unit.lower() for unit in UNITS)
 _TAKES_UNIT: Final = frozenset({"age", "dateDiff", "date_diff"})
+_DATE: Final = re.compile(r"\bDATE\b")
 _TYPE: Final = re.compile(r"(?P<word>[A-Za-z]\w*)|\d+|'[\w/+-]+'|[(), ]+", re.ASCII)
 
 Write = Callable[[Any, Any], str]
@@ -153,6 +160,7 @@ class Expressions:
         if [one.name for one in outer[:1]] == [DATABASE] and len(outer) > 1:
             outer = outer[1:]  # runhistory.runs.status: the view is known by its own name here
         names = [self.name(one) for one in outer]
+        _refuse_call(*outer, last)
         if isinstance(last, exp.Literal):  # pair.1
             return f"tupleElement({'.'.join(names)}, {_index(last)})"
         if isinstance(last, exp.Star):
@@ -214,7 +222,7 @@ class Expressions:
 
     def _cast(self, node: exp.Cast) -> str:
         self.only(node, "this", "to")
-        wanted = node.args["to"].sql(dialect=ClickHouse)
+        wanted = _DATE.sub("Date", node.args["to"].sql(dialect=ClickHouse))
         return f"CAST({self.write(node.this)}, {quoted_string(_checked_type(wanted, node))})"
 
     def _cast_to_text(self, node: exp.CastToStrType) -> str:
@@ -320,6 +328,17 @@ _WRITERS: Final[dict[type[exp.Expr], Write]] = {
     exp.Filter: _E._filter,
 }
 Expressions._writers.update(_WRITERS)
+
+
+def _refuse_call(first: exp.Expr, *rest: exp.Expr) -> None:
+    """Refuse a name that ClickHouse takes for a call: one that stands alone, but for an index."""
+    alone = not any(isinstance(one, exp.Identifier | exp.Star) for one in rest)
+    if alone and first.name.lower() in CALLS_WITHOUT_BRACKETS:
+        raise NotAllowed(
+            f"ClickHouse takes the name {first.name} for a call, which may not be used here. For a "
+            f"column of that name write view.{first.name}; an alias needs another name.",
+            first,
+        )
 
 
 def _index(node: exp.Expr) -> str:

@@ -100,7 +100,7 @@ toYYYYMM toYYYYMMDD toYYYYMMDDhhmmss toYear toYearWeek today yesterday
 """
 
 _CONVERSIONS: Final = """
-accurateCastOrNull bitmaskToArray byteSize identity reinterpretAsFloat32 reinterpretAsFloat64
+bitmaskToArray byteSize identity reinterpretAsFloat32 reinterpretAsFloat64
 reinterpretAsInt64 reinterpretAsString reinterpretAsUInt64 reinterpretAsUUID toBool toDecimal128
 toDecimal128OrNull toDecimal32 toDecimal32OrNull toDecimal64 toDecimal64OrNull toDecimalString
 toFixedString toFloat32 toFloat32OrNull toFloat32OrZero toFloat64 toFloat64OrDefault
@@ -118,9 +118,9 @@ arrayElementOrNull arrayEnumerate arrayEnumerateDense arrayEnumerateUniq arrayEx
 arrayFill arrayFilter arrayFirst arrayFirstIndex arrayFirstOrNull arrayFlatten arrayFold
 arrayIntersect arrayJaccardIndex arrayJoin arrayLast arrayLastIndex arrayLastOrNull arrayMap
 arrayMax arrayMin arrayPartialSort arrayPopBack arrayPopFront arrayProduct arrayPushBack
-arrayPushFront arrayResize arrayReverse arrayReverseFill arrayReverseSort arrayReverseSplit
+arrayPushFront arrayReverse arrayReverseFill arrayReverseSort arrayReverseSplit
 arrayRotateLeft arrayRotateRight arrayShiftLeft arrayShiftRight arrayShingles arraySlice arraySort
-arraySplit arrayStringConcat arraySum arrayUniq arrayWithConstant arrayZip cosineDistance
+arraySplit arrayStringConcat arraySum arrayUniq arrayZip cosineDistance
 countEqual distanceL1 distanceL2 dotProduct emptyArrayFloat64 emptyArrayString emptyArrayUInt64
 emptyArrayToSingle flatten has hasAll hasAny hasSubstr indexOf map mapAdd mapApply mapConcat
 mapContains mapContainsKey mapExists mapFilter mapFromArrays mapKeys mapReverseSort mapSort
@@ -145,6 +145,13 @@ FUNCTIONS: Final = frozenset(
         (_WINDOW, _CONDITIONS, _MATH, _STRINGS, _TIMES, _CONVERSIONS, _COLLECTIONS, _JSON, _HASHES)
     ).split()
 )
+
+CALLS_WITHOUT_BRACKETS: Final = frozenset("""
+currenthandler currentrequesturl currentuser current_user session_user user
+currentdatabase current_database database schema
+""".split())  # fmt: skip
+"""Names, in lower case, that ClickHouse reads as a call although no brackets follow, and quoted
+too: of functions that tell of the server. (Those of the time, as `now` and `today`, may stay.)"""
 
 TYPES: Final = frozenset("""
 Array Bool Date Date32 DateTime DateTime64 Decimal FixedString Float32 Float64 Int128 Int16 Int256

@@ -196,7 +196,7 @@ class SqlEngine:
             "timeout_overflow_mode": "throw",
             "max_memory_usage": limits.memory_bytes,
             "max_temporary_data_on_disk_size_for_query": limits.memory_bytes,
-            "function_range_max_elements_in_block": 10_000_000,
+            "function_range_max_elements_in_block": 1_000_000,
             "cancel_http_readonly_queries_on_client_close": 1,
         }
 

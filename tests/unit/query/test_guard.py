@@ -47,6 +47,8 @@ def test_the_corpus_is_large_and_says_why() -> None:
         ("SELECT a OR b AND NOT c = d", "SELECT (`a` OR (`b` AND (NOT (`c` = `d`))))"),
         ("SELECT arr[1], m['a']", "SELECT arrayElement(`arr`, 1), arrayElement(`m`, 'a')"),
         ("SELECT now() - INTERVAL 30 DAY", "SELECT (now() - toIntervalDay(30))"),
+        ("SELECT a::date, r.user FROM runs r", f"SELECT CAST(`a`, 'Date'), `r`.`user` FROM {CONFINED} AS `r`"),
+        ("SELECT now, today", "SELECT `now`, `today`"),
         ("SELECT a::Nullable(Float64)", "SELECT CAST(`a`, 'Nullable(Float64)')"),
         ("SELECT arrayMap((x, y) -> x * y, a, b)", "SELECT arrayMap((`x`, `y`) -> (`x` * `y`), `a`, `b`)"),
         ("SELECT quantileIf(0.9)(x, y > 1)", "SELECT quantileIf(0.9)(`x`, (`y` > 1))"),
