@@ -1,4 +1,8 @@
-"""The rules for compute targets: they are declared before a run may name them."""
+"""The rules for compute targets: they are declared before a run may name them.
+
+One is there in every workspace without that, `local`: updating it declares it with another pool,
+and deleting it brings back the pool that it has by itself.
+"""
 
 from typing import Final
 
@@ -21,6 +25,14 @@ from runhistory.domain.values import NodePool
 
 ComputeCommand = CreateComputeTarget | UpdateComputeTarget | DeleteComputeTarget
 COMPUTE_COMMANDS: Final = (CreateComputeTarget, UpdateComputeTarget, DeleteComputeTarget)
+
+BUILT_IN_TARGET: Final = "local"
+"""The compute target that every workspace has; runs go there unless they name another."""
+
+
+def built_in_pool(slots: int) -> NodePool:
+    """The pool of `local` where nobody gave it another: the one worker that is always there."""
+    return NodePool(min_nodes=1, max_nodes=1, slots=slots)
 
 
 def decide_compute_target(
@@ -48,10 +60,10 @@ def decide_compute_target(
         )
     if target is not None and target.pool == command.pool:
         return Unchanged()
-    if isinstance(command, UpdateComputeTarget):
-        if target is None:
-            return _not_found(command)
+    if isinstance(command, UpdateComputeTarget) and target is not None:
         return _accepted(ComputeTargetUpdated, command, context, version, command.pool)
+    if isinstance(command, UpdateComputeTarget) and command.name != BUILT_IN_TARGET:
+        return _not_found(command)
     if target is not None:
         return Refused(
             "compute_target_exists",

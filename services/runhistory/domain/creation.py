@@ -40,12 +40,6 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
     spec = content.spec
     if spec is not None and spec.command and spec.arguments:
         return Refused("invalid_content", "A command says its arguments itself: leave them out.")
-    if spec is not None and spec.compute_target not in context.compute_targets:
-        known = ", ".join(sorted(context.compute_targets))
-        return Refused(
-            "unknown_compute_target",
-            f"There is no compute target {spec.compute_target!r}. Known here: {known}.",
-        )
     experiment = experiment_id(command.workspace, content.experiment)
     recorder = Recorder(None, command, context, experiment).add(
         RunCreated,

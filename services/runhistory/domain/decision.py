@@ -12,7 +12,6 @@ class Context(Struct, frozen=True):
     """What a decision may depend on besides the run itself."""
 
     now: datetime
-    compute_targets: frozenset[str] = frozenset({"local"})
 
 
 class Accepted(Struct, frozen=True):

@@ -48,11 +48,9 @@ class Processor:
         producer: AIOKafkaProducer,
         events: AIOKafkaConsumer,
         memory: PartitionMemory,
-        compute_targets: frozenset[str],
     ) -> None:
         self.partition = partition
         self._producer, self._events, self._memory = producer, events, memory
-        self._compute_targets = compute_targets
         self.position = 0
         """The next command to decide; a rebalance may hand out earlier ones once more."""
 
@@ -62,7 +60,6 @@ class Processor:
         bootstrap: str,
         partition: int,
         memory: PartitionMemory,
-        compute_targets: frozenset[str],
     ) -> "Processor":
         """Fence every earlier processor of `partition` and read `memory` up to the end.
 
@@ -81,7 +78,7 @@ class Processor:
             events.assign([TopicPartition(EVENTS_TOPIC, partition)])
             await memory.catch_up(events)
             undo.pop_all()
-        return cls(partition, producer, events, memory, compute_targets)
+        return cls(partition, producer, events, memory)
 
     async def close(self) -> None:
         """Let go. An open transaction is aborted, at the latest by whoever fences us."""
@@ -100,7 +97,7 @@ class Processor:
         with LIFECYCLE_TRANSACTION_SECONDS.time():
             commands = [command for record in due if (command := _decode(record))]
             await self._memory.look_up({c.run_id for c in commands}, self._events)
-            context = Context(now=datetime.now(UTC), compute_targets=self._compute_targets)
+            context = Context(now=datetime.now(UTC))
             decided = plan(commands, self._memory.states, context)
             offsets = await self._commit(decided, due[-1].offset + 1)
         self.position = due[-1].offset + 1

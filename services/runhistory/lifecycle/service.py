@@ -81,9 +81,7 @@ class Lifecycle(ConsumerRebalanceListener):
             number, PartitionMemory(self._settings.clickhouse, number)
         )
         try:
-            processor = await Processor.open(
-                self._settings.kafka, number, memory, self._settings.compute_targets
-            )
+            processor = await Processor.open(self._settings.kafka, number, memory)
         except KafkaError as error:
             self._service.health.not_ready(f"partition {number}: {error!r}")
             log.warning("processor_not_opened", partition=number, error=repr(error))

@@ -44,7 +44,6 @@ def lifecycle(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Itera
         log,
         RUNHISTORY_KAFKA=broker.bootstrap,
         RUNHISTORY_CLICKHOUSE=f"http://127.0.0.1:{free_port()}",
-        RUNHISTORY_COMPUTE_TARGETS=TARGET,
         RUNHISTORY_INSTANCE="worker-tests",
     ) as process:
         process.wait_ready()

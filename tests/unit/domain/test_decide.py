@@ -257,16 +257,6 @@ def test_a_script_has_a_spec_and_others_have_none(content: RunContent) -> None:
     assert refusal(Story().tell(CreateRun, content=content))[0] == "invalid_content"
 
 
-def test_an_unknown_compute_target_is_refused_with_the_known_ones() -> None:
-    spec = msgspec.structs.replace(SPEC, compute_target="gpu-pool")
-    code, message = refusal(
-        Story().tell(CreateRun, content=msgspec.structs.replace(SCRIPT, spec=spec))
-    )
-    assert code == "unknown_compute_target"
-    assert "gpu-pool" in message
-    assert "local" in message
-
-
 def test_params_are_written_once_and_tags_over_and_over() -> None:
     story = Story(CREATE)
     assert story.tell(AddParams, params={"lr": "0.1"}) == Unchanged()

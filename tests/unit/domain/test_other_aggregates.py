@@ -154,3 +154,13 @@ def test_a_pool_without_room_for_its_least_nodes_is_refused() -> None:
     )
     assert isinstance(refused, Refused)
     assert refused.code == "invalid_pool"
+
+
+def test_local_is_there_without_being_declared_and_takes_another_pool() -> None:
+    local = compute_target_id("default", "local")
+    story = Story(local, "local")
+    assert isinstance(story.tell(UpdateComputeTarget, pool=NodePool(max_nodes=3)), Accepted)
+    assert story.target.pool.max_nodes == 3
+    assert isinstance(story.tell(DeleteComputeTarget), Accepted)
+    assert isinstance(story.tell(UpdateComputeTarget, pool=NodePool(max_nodes=3)), Accepted)
+    assert story.types == ["created", "deleted", "created"]
