@@ -1,6 +1,5 @@
 """Writes: runs, commands to them, and their batches of points and log lines."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -10,14 +9,14 @@ from litestar.params import JSONBody
 
 from runhistory.domain.commands import CreateRun
 from runhistory.domain.ids import new_command_id
-from runhistory.events import cloudevents, log_batch, metric_batch
-from runhistory.events.codec import Watermark
+from runhistory.events import log_batch, metric_batch
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogBatch
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricBatch
 from runhistory.gateway.admission import Admission
+from runhistory.gateway.batches import append_batch
 from runhistory.gateway.bodies import CommandResult, RunCreation, Written
 from runhistory.gateway.checks import check_run_content, check_wish
-from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
+from runhistory.gateway.context import MAX_JSON_BYTES, GatewayRequest
 from runhistory.gateway.sending import created_status, result_of, send
 from runhistory.gateway.wire import (
     AttemptParameter,
@@ -30,7 +29,6 @@ from runhistory.gateway.wire import (
 from runhistory.gateway.wishes import RunCommand, to_command
 from runhistory.runtime import metrics
 
-SOURCE: Final = "runhistory/gateway"
 METRICS_TOPIC: Final = "run.metrics"
 LOGS_TOPIC: Final = "run.logs"
 
@@ -100,7 +98,7 @@ async def log_metrics(
     """
     batch = metric_batch.check(data)
     await request.gateway.attempts.require(workspace, run_id, attempt)
-    watermark = await _append(
+    watermark = await append_batch(
         request.gateway,
         topic=METRICS_TOPIC,
         type=METRICS_LOGGED,
@@ -131,7 +129,7 @@ async def write_logs(
     """Write a batch of console lines. The same batch (writer and seq) again counts once."""
     batch = log_batch.check(data)
     await request.gateway.attempts.require(workspace, run_id, attempt)
-    watermark = await _append(
+    watermark = await append_batch(
         request.gateway,
         topic=LOGS_TOPIC,
         type=LOG_LINES_WRITTEN,
@@ -140,22 +138,6 @@ async def write_logs(
         value=log_batch.encode(batch, workspace=workspace, run_id=run_id, attempt=attempt),
     )
     return Written(str(watermark))
-
-
-async def _append(
-    gateway: Gateway, *, topic: str, type: str, run_id: str, batch_id: str, value: bytes
-) -> Watermark:
-    headers = cloudevents.headers(
-        id=f"{run_id}:{batch_id}",
-        type=type,
-        source=SOURCE,
-        subject=run_id,
-        time=datetime.now(UTC),
-    )
-    watermark = await gateway.appender.append(topic, run_id.encode(), value, headers)
-    metrics.GATEWAY_BATCHES.labels(topic).inc()
-    metrics.GATEWAY_BATCH_BYTES.labels(topic).inc(len(value))
-    return watermark
 
 
 HANDLERS: Final = (create_run, send_command, log_metrics, write_logs)
