@@ -29,6 +29,7 @@ from runhistory.domain.status import RunStatus
 from runhistory.domain.values import FileEntry, RunError, ScriptSpec
 from runhistory.events.codec import Reply
 from runhistory.kafka.commands import CommandClient
+from runhistory.kafka.publisher import Publisher
 from runhistory.objects.store import ObjectStore
 from runhistory.runtime.gpus import GpuProbe
 from runhistory.worker.board import KnownRun
@@ -46,7 +47,6 @@ from runhistory.worker.keep import CONSOLE_NAME, FILES_IN_A_COMMAND, Found, keep
 from runhistory.worker.load import LoadProbe, LoadSampler
 from runhistory.worker.outcome import Exit, failure
 from runhistory.worker.processes import kill_marked
-from runhistory.worker.publisher import Publisher
 from runhistory.worker.script import ScriptProcess
 from runhistory.worker.settings import WorkerSettings
 from runhistory.worker.snapshot import SnapshotUnusable, check_out

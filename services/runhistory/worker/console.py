@@ -28,8 +28,8 @@ import structlog
 from runhistory.events import cloudevents, log_batch
 from runhistory.events.cloudevents import Record
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, MAX_LINES, LogBatch, Stream
+from runhistory.kafka.publisher import Publisher
 from runhistory.worker.lines import Line
-from runhistory.worker.publisher import Publisher
 
 LOGS_TOPIC: Final = "run.logs"
 GATHER_SECONDS: Final = 0.1

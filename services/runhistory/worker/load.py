@@ -18,8 +18,8 @@ import structlog
 from runhistory.events import cloudevents
 from runhistory.events.cloudevents import Record
 from runhistory.events.metric_batch import MAX_POINTS, METRICS_LOGGED, MetricBatch, splice
+from runhistory.kafka.publisher import Publisher
 from runhistory.runtime.gpus import GpuProbe
-from runhistory.worker.publisher import Publisher
 
 METRICS_TOPIC: Final = "run.metrics"
 SAMPLE_SECONDS: Final = 5.0

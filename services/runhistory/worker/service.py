@@ -13,6 +13,7 @@ from runhistory.domain.events import Event, RunCancelRequested, RunClaimed
 from runhistory.domain.ids import new_command_id
 from runhistory.domain.status import TERMINAL
 from runhistory.kafka.commands import CommandClient
+from runhistory.kafka.publisher import Publisher
 from runhistory.objects.store import ObjectStore
 from runhistory.query.follower import EventFollower
 from runhistory.runtime.gpus import GpuProbe
@@ -24,7 +25,6 @@ from runhistory.worker.board import Board, KnownRun, first_fit
 from runhistory.worker.environments import Environments
 from runhistory.worker.gpus import Capacity
 from runhistory.worker.home import Home, HomeTaken
-from runhistory.worker.publisher import Publisher
 from runhistory.worker.recovery import kill_what_is_left, remove_leftovers, settle_lost
 from runhistory.worker.settings import WorkerSettings
 

@@ -7,8 +7,8 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from runhistory.events.cloudevents import Record
-from runhistory.worker import publisher
-from runhistory.worker.publisher import Publisher
+from runhistory.kafka import publisher
+from runhistory.kafka.publisher import Publisher
 
 
 class Producer:
