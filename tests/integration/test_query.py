@@ -13,18 +13,26 @@ from clickhouse_connect.driver.client import Client
 from runhistory.clickhouse.client import open_client
 from runhistory.domain.commands import (
     AddFiles,
+    ArchiveExperiment,
+    ArchiveRun,
     ClaimRun,
     CreateExperiment,
     CreateRun,
+    DeleteExperiment,
+    DeleteRun,
+    DescribeExperiment,
     FailRun,
+    RemoveExperimentTags,
     ReportExit,
+    SetExperimentTags,
     SetTags,
     StartRun,
 )
 from runhistory.domain.ids import experiment_id, new_run_id
 from runhistory.domain.status import RunStatus
 from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
-from runhistory.query.experiments import get_experiment, list_experiments
+from runhistory.query.deleted_runs import RunDeleted
+from runhistory.query.experiments import get_experiment, is_deleted, list_experiments
 from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
 from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
@@ -157,6 +165,8 @@ def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str)
     assert listed(tags={"kind": "odd"}) == [5, 3, 1]
     assert listed(tags={"kind": "odd", "n": "3"}) == [3]
     assert listed(tags={"kind": "odd", "n": "2"}) == []
+    assert listed(tags={"kind": None, "n": "2"}) == [2]
+    assert listed(tags={"missing": None}) == []
     assert listed(type="script") == []
     assert list_runs(client, workspace=workspace, limit=1).runs[0].tags == {
         "kind": "even",
@@ -164,6 +174,93 @@ def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str)
     }
     with pytest.raises(InvalidCursor, match="next_cursor"):
         list_runs(client, workspace=workspace, cursor="x y")
+
+
+def test_children_archived_and_deleted_runs_in_lists(client: Client, workspace: str) -> None:
+    root, child, grandchild, archived, deleted, orphan = (new_run_id() for _ in range(6))
+    runs = {
+        root: {"properties": {"git": "a:b"}},
+        child: {"parent_run_id": root},
+        grandchild: {"parent_run_id": child, "reproduces": root},
+        archived: {},
+        deleted: {},
+        orphan: {"parent_run_id": deleted},
+    }
+    ends = {archived: ArchiveRun, deleted: DeleteRun}
+    for run_id, content in runs.items():
+        history = History(START).apply(_create(workspace, run_id, **content))
+        if run_id in ends:
+            history.apply(ends[run_id](**_command(workspace, run_id)))
+        insert(client, "events_landing", history.rows)
+
+    def listed(**filters: Any) -> set[str]:
+        page = list_runs(client, workspace=workspace, asked=RunFilter(**filters))
+        return {run.run_id for run in page.runs}
+
+    assert listed() == {root, orphan}, "a deleted parent hides no child"
+    assert listed(children=True) == {root, orphan, child, grandchild}
+    assert listed(parent=root) == {child}
+    assert listed(parent=root, recursive=True) == {child, grandchild}
+    assert listed(parent=grandchild, recursive=True) == set()
+    assert listed(archived="true") == {archived}
+    assert listed(archived="all") == {root, orphan, archived}
+    assert listed(properties={"git": "a:b"}) == {root}
+    assert listed(properties={"git": "c"}) == set()
+    found = get_run(client, workspace=workspace, run_id=grandchild)
+    assert found is not None
+    assert (found.parent_run_id, found.reproduces, found.children) == (child, root, 0)
+    parent = get_run(client, workspace=workspace, run_id=root)
+    assert parent is not None
+    assert parent.children == 1
+    for read in (get_run, latest_attempt):
+        with pytest.raises(RunDeleted):
+            read(client, workspace=workspace, run_id=deleted)
+        assert read(client, workspace="another", run_id=deleted) is None
+    assert resolve_run(client, workspace=workspace, ref=deleted) == []
+    newest = resolve_run(client, workspace=workspace, ref="@latest")
+    assert [run.run_id for run in newest] == [root], "the newest of those that a list shows"
+    found_experiment = get_experiment(client, workspace=workspace, name="bert")
+    assert found_experiment is not None
+    assert found_experiment.runs == {"NotStarted": 5}
+
+
+def test_an_experiment_through_its_life(client: Client, workspace: str) -> None:
+    own = experiment_id(workspace, "bert")
+
+    def named(**fields: Any) -> dict[str, Any]:
+        return {**_command(workspace, own), "name": "bert", **fields}
+
+    history = History(START).apply(
+        CreateExperiment(**named(description="old", tags={"a": "1", "b": "1"})),
+        SetExperimentTags(**named(tags={"b": "2", "c": "3"})),
+        RemoveExperimentTags(**named(names=("a",))),
+        DescribeExperiment(**named(description="new")),
+        ArchiveExperiment(**named()),
+    )
+    insert(client, "events_landing", history.rows)
+    seen = get_experiment(client, workspace=workspace, name="bert")
+    assert seen is not None
+    assert (seen.description, seen.tags, seen.archived) == ("new", {"b": "2", "c": "3"}, True)
+    assert list_experiments(client, workspace=workspace) == []
+    assert list_experiments(client, workspace=workspace, archived="true") == [seen]
+
+    history.apply(DeleteExperiment(**named()))
+    insert(client, "events_landing", history.rows)
+    assert get_experiment(client, workspace=workspace, name="bert") is None
+    assert is_deleted(client, workspace=workspace, name="bert")
+
+    created = History(START + timedelta(hours=1)).apply(_create(workspace, new_run_id()))
+    insert(client, "events_landing", created.rows)
+    anew = get_experiment(client, workspace=workspace, name="bert")
+    assert anew is not None, "a run that came later creates it anew"
+    assert (anew.description, anew.tags, anew.archived) == ("", {}, False)
+    assert (anew.created, anew.runs) == (START + timedelta(hours=1), {"NotStarted": 1})
+
+    history.apply(SetExperimentTags(**named(tags={"d": "4"})))
+    insert(client, "events_landing", history.rows)
+    told = get_experiment(client, workspace=workspace, name="bert")
+    assert told is not None
+    assert told.tags == {"d": "4"}
 
 
 def _changed(row: Row, **changes: Any) -> Row:

@@ -10,6 +10,7 @@ import struct
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,15 +22,39 @@ from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.migrations import STORAGE
 from runhistory.domain.commands import (
     AddFiles,
+    AddParams,
+    AddProperties,
+    ArchiveExperiment,
+    ArchiveRun,
     CancelRun,
     ClaimRun,
+    Command,
+    CompleteRun,
+    CreateExperiment,
     CreateRun,
+    DeleteExperiment,
+    DeleteRun,
+    DescribeExperiment,
+    DescribeRun,
     FailRun,
+    PauseRun,
+    ProvisionRun,
+    ReactivateExperiment,
+    ReactivateRun,
+    RemoveExperimentTags,
+    RemoveTags,
     ReportExit,
+    ReportLife,
+    ReportSilence,
+    ResumeRun,
+    SetExperimentTags,
     SetTags,
     StartRun,
+    TakeSnapshot,
+    WarnRun,
 )
-from runhistory.domain.ids import new_run_id
+from runhistory.domain.ids import experiment_id, new_run_id
+from runhistory.domain.state import Experiment, Run
 from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
 from tests.conftest import Engine
 from tests.support.landing import History, Row, insert, log_row, metric_row, record_row
@@ -196,10 +221,12 @@ def test_views_of_events_do_not_feel_order_or_repetition(
 ) -> None:
     workspace = f"w{uuid.uuid4().hex}"
     histories = [_history(workspace, data) for _ in range(2)]
-    rows = [row for history in histories for row in history.rows]
+    told = _experiment(workspace, data)
+    rows = [row for history in (*histories, told) for row in history.rows]
     insert(client, "events_landing", rows)
     expected = _read_events(client, workspace)
     _expect_state(client, workspace, histories)
+    _expect_experiment(client, workspace, told, histories)
 
     for chunk in _repeated(rows, data):
         insert(client, "events_landing", chunk)
@@ -315,35 +342,64 @@ def _bits(value: float) -> int:
     return bits
 
 
-EVENT_TABLES = ("events", "runs", "tags", "properties", "params", "files", "experiments")
+EVENT_TABLES = ("events", "runs", "pairs", "files", "experiments", "deleted_runs")
+EVENT_VIEWS = (
+    *("events", "event_log", "runs", "run_statuses", "tags", "properties", "params", "files"),
+    *("experiments", "deleted_experiments", "deleted_runs"),
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=3)
+SPOKEN = st.sampled_from(["tag", "ü", "x"])
 
 
 def _history(workspace: str, data: st.DataObject) -> History:
-    """A run that gets so far on its way, with tags and files."""
+    """A run that gets so far on its way, with all that is said about it in between."""
     run_id, claim = new_run_id(), uuid.uuid4().hex
 
     def own() -> dict[str, Any]:
         return {"workspace": workspace, "run_id": run_id, "command_id": uuid.uuid4().hex}
+
+    def said() -> list[Command]:
+        """Something about the run; what changes nothing makes no event."""
+        makers = [
+            lambda: SetTags(**own(), tags={data.draw(SPOKEN): data.draw(TEXTS)}),
+            lambda: RemoveTags(**own(), names=tuple(data.draw(st.sets(SPOKEN, min_size=1)))),
+            lambda: DescribeRun(**own(), display_name=data.draw(st.none() | NAMES)),
+            lambda: DescribeRun(**own(), description=data.draw(st.none() | TEXTS)),
+            lambda: ArchiveRun(**own()),
+            lambda: ReactivateRun(**own()),
+            lambda: WarnRun(**own(), code="Slow", message="m"),
+            lambda: AddParams(**own(), params={uuid.uuid4().hex: data.draw(TEXTS)}),
+            lambda: AddProperties(**own(), properties={uuid.uuid4().hex: data.draw(TEXTS)}),
+            lambda: TakeSnapshot(**own(), snapshot_id="1" * 64),
+        ]
+        return [maker() for maker in data.draw(st.lists(st.sampled_from(makers), max_size=2))]
 
     pairs = st.dictionaries(NAMES, TEXTS, max_size=3)
     content = RunContent(
         type="script",
         experiment="e",
         description=data.draw(TEXTS),
+        parent_run_id=data.draw(st.sampled_from([None, "1" * 32])),
+        reproduces=data.draw(st.sampled_from([None, "2" * 32])),
         tags=data.draw(pairs),
         params=data.draw(pairs),
         properties=data.draw(pairs),
         spec=ScriptSpec(script="t.py", snapshot_id="0" * 64, arguments=(data.draw(TEXTS.map(_c)),)),
     )
     files = (FileEntry("f", "a" * 64, 1), FileEntry("f", "b" * 64, 2), FileEntry("g", "c" * 64, 3))
-    way = [
+    seen = datetime(2026, 11, 23, tzinfo=UTC)
+    way: list[Command] = [
         CreateRun(**own(), content=content),
-        SetTags(**own(), tags={"tag": data.draw(TEXTS)}),
+        *said(),
+        ProvisionRun(**own(), node="n"),
         ClaimRun(**own(), claim_id=claim, worker_id="w"),
-        SetTags(**own(), tags={"tag": "last"}),
+        *said(),
         StartRun(**own(), claim_id=claim),
+        ReportSilence(**own(), attempt=1, last_seen=seen),
+        ReportLife(**own(), attempt=1),
+        PauseRun(**own()),
+        ResumeRun(**own()),
         AddFiles(**own(), attempt=1, files=files),
         ReportExit(**own(), claim_id=claim, exit_code=data.draw(st.integers(-(2**31), 2**31 - 1))),
         data.draw(
@@ -351,11 +407,32 @@ def _history(workspace: str, data: st.DataObject) -> History:
                 [
                     FailRun(**own(), claim_id=claim, error=RunError("E", "m", "d")),
                     CancelRun(**own(), reason="r"),
+                    CompleteRun(**own(), claim_id=claim),
                 ]
             )
         ),
+        *said(),
     ]
-    return History().apply(*way[: data.draw(st.integers(1, len(way)))])
+    history = History().attempt(*way[: data.draw(st.integers(1, len(way)))])
+    if history.state.is_terminal and data.draw(st.booleans()):
+        history.apply(DeleteRun(**own()))
+    return history
+
+
+def _experiment(workspace: str, data: st.DataObject) -> History:
+    """An experiment of which something is said, which may be deleted and created anew."""
+    own = {"workspace": workspace, "run_id": experiment_id(workspace, "e"), "name": "e"}
+    makers = [
+        lambda ids: CreateExperiment(**ids, description=data.draw(TEXTS), tags={"x": "0"}),
+        lambda ids: SetExperimentTags(**ids, tags={data.draw(SPOKEN): data.draw(TEXTS)}),
+        lambda ids: RemoveExperimentTags(**ids, names=("x",)),
+        lambda ids: DescribeExperiment(**ids, description=data.draw(TEXTS)),
+        lambda ids: ArchiveExperiment(**ids),
+        lambda ids: ReactivateExperiment(**ids),
+        lambda ids: DeleteExperiment(**ids),
+    ]
+    chosen = data.draw(st.lists(st.sampled_from(makers), max_size=8))
+    return History().attempt(*(make({**own, "command_id": uuid.uuid4().hex}) for make in chosen))
 
 
 def _c(text: str) -> str:
@@ -363,7 +440,6 @@ def _c(text: str) -> str:
 
 
 def _read_events(client: Client, workspace: str) -> list[list[tuple[Any, ...]]]:
-    views = [*EVENT_TABLES, "run_statuses"]
     return [
         sorted(
             client.query(
@@ -371,23 +447,63 @@ def _read_events(client: Client, workspace: str) -> list[list[tuple[Any, ...]]]:
             ).result_rows,
             key=repr,
         )
-        for view in views
+        for view in EVENT_VIEWS
     ]
 
 
 def _expect_state(client: Client, workspace: str, histories: list[History]) -> None:
     """What the domain folds from the same events is what the views show."""
     for history in histories:
-        state: Any = history.state
-        own = f"WHERE workspace = '{workspace}' AND run_uuid = unhex('{state.run_id}')"
-        shown = client.query(f"SELECT status, attempt, version FROM runhistory.runs {own}")
-        assert shown.result_rows == [(state.status, state.attempt, state.version)]
+        run: Run = history.state
+        own = f"WHERE workspace = '{workspace}' AND run_uuid = unhex('{run.run_id}')"
+
+        def rows(columns: str, view: str, own: str = own) -> list[Any]:
+            found = client.query(f"SELECT {columns} FROM runhistory.{view} {own}").result_rows
+            return [tuple(row) for row in found]
+
+        assert rows("count()", "event_log") == [(run.version,)]
+        assert len(rows("time", "deleted_runs")) == run.is_deleted
+        if run.is_deleted:
+            for view in EVENT_VIEWS[:8]:
+                assert view == "event_log" or rows("1", view) == [], view
+            continue
+        columns = "status, attempt, version, display_name, description, archived, snapshot_id"
+        assert rows(columns, "runs") == [
+            (
+                *(run.status, run.attempt, run.version, run.display_name, run.description),
+                *(run.is_archived, run.snapshot_id),
+            )
+        ]
         for view in ("tags", "properties", "params"):
-            pairs = client.query(f"SELECT name, value FROM runhistory.{view} {own}").result_rows
-            assert dict(pairs) == getattr(state, view)
-            assert len(pairs) == len(getattr(state, view))
-        count = client.query(f"SELECT count() FROM runhistory.events {own}").result_rows
-        assert count == [(state.version,)]
+            pairs = rows("name, value", view)
+            assert dict(pairs) == getattr(run, view)
+            assert len(pairs) == len(getattr(run, view))
+        assert rows("count()", "events") == [(run.version,)]
+        statuses = [json.loads(row["data"])["status"] for row in history.rows]
+        changes = [new for old, new in zip(["", *statuses], statuses, strict=False) if old != new]
+        shown = sorted(rows("version, status", "run_statuses"))
+        assert [status for _, status in shown] == changes
+
+
+def _expect_experiment(
+    client: Client, workspace: str, told: History, histories: list[History]
+) -> None:
+    """It is there while somebody said so last, or while a run is; what was said holds if so."""
+    live = sum(not history.state.is_deleted for history in histories)
+    sql = "SELECT description, tags, archived, runs FROM runhistory.experiments"
+    found = client.query(f"{sql} WHERE workspace = '{workspace}'").result_rows
+    state: Experiment | None = told.state
+    gone = state is not None and state.is_deleted
+    assert len(found) == (not gone or live > 0)
+    if found:
+        description, tags, archived, runs = found[0]
+        said = (
+            state
+            if state is not None and not gone
+            else Experiment(workspace=workspace, run_id="0" * 32, version=1, name="e")
+        )
+        assert (description, tags, archived) == (said.description, said.tags, said.is_archived)
+        assert sum(runs.values()) == live
 
 
 def test_a_file_kept_again_in_the_same_event_is_the_later_one(client: Client) -> None:

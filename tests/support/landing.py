@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.migrations import STORAGE
 from runhistory.domain.commands import Command
-from runhistory.domain.decide import Accepted, Context, decide
+from runhistory.domain.decide import Accepted, Context, Decision, decide
 from runhistory.domain.state import State, evolve
 from runhistory.events.codec import encode_event
 
@@ -80,10 +80,20 @@ class History:
         self.rows: list[Row] = []
         self._now = start
 
+    def attempt(self, *commands: Command) -> "History":
+        """The same, but what is refused or changes nothing is passed over."""
+        for command in commands:
+            if isinstance(self._decide(command), Accepted):
+                self.apply(command)
+        return self
+
+    def _decide(self, command: Command) -> Decision:
+        return decide(self.state, command, Context(now=self._now))
+
     def apply(self, *commands: Command) -> "History":
         """Decide them one after the other, a second apart; each has to be accepted."""
         for command in commands:
-            decision = decide(self.state, command, Context(now=self._now))
+            decision = self._decide(command)
             assert isinstance(decision, Accepted), decision
             for event in decision.events:
                 self.state = evolve(self.state, event)
