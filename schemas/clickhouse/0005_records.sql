@@ -88,4 +88,5 @@ SELECT
     `index`,
     bitNot(precedence) AS offset,
     storage.run_id AS run_uuid
-FROM {storage}.records AS storage FINAL;
+FROM {storage}.records AS storage FINAL
+WHERE storage.run_id NOT IN (SELECT run_id FROM {storage}.deleted_runs);
