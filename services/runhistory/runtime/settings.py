@@ -19,8 +19,8 @@ PORT_OFFSETS: Final = {
     "lifecycle": 13,
     "sink": 14,
     "worker": 15,
-    "scheduler": 17,
     "watch": 16,
+    "scheduler": 17,
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final, Self, SupportsIndex
 
-from runhistory.sdk import run_files, run_metrics, run_waiting
+from runhistory.sdk import heartbeats, run_files, run_metrics, run_waiting
 from runhistory.sdk.errors import Conflict
 from runhistory.sdk.farewell import writer_for
 from runhistory.sdk.limits import pairs
@@ -200,7 +200,8 @@ class Run(RunFacts):
 
     def start(self) -> None:
         """Begin an interactive run that was created; `Experiment.start_logging` does so itself."""
-        self._attempt = self._client.command("start")["attempt"]
+        self._attempt = attempt = int(self._client.command("start")["attempt"])
+        heartbeats.begin(self._client.connection, self.id, attempt)
 
     def complete(self) -> None:
         """Send what was logged, and end an interactive run as Completed.
@@ -225,6 +226,7 @@ class Run(RunFacts):
     def cancel(self) -> None:
         """Ask for the run to be stopped; what a worker runs is ended soon."""
         self._client.command("cancel")
+        heartbeats.end(self.id)
         self._ended_here = self._ended_here or not self._is_this_process
 
     def wait_for_completion(
@@ -285,6 +287,7 @@ class Run(RunFacts):
         if self._is_this_process:
             return
         self._client.command(command, **fields)
+        heartbeats.end(self.id)
         self._ended_here = True
         if self._writer is not None:
             self._writer.close(FLUSH_SECONDS)

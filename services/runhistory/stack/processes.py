@@ -24,6 +24,7 @@ STOP_SECONDS: Final = {
     "lifecycle": 15,
     "sink": 20,
     "gateway": 15,
+    "watch": 10,
     "worker": 40,  # it ends its scripts first: 10 s, all at once
 }
 """How long each process may take to end before it is killed."""
@@ -35,7 +36,14 @@ Report = Callable[[str], None]
 _PROBE_SECONDS: Final = 5.0
 # Of the caller's own variables only these are for the stack; the others point SDK and CLI
 # somewhere, or belong to a run inside which `up` was called.
-_PASSED_ON: Final = {"RUNHISTORY_TOKEN", "RUNHISTORY_WORKER_KEEP_ATTEMPTS"}
+_PASSED_ON: Final = {
+    "RUNHISTORY_TOKEN",
+    "RUNHISTORY_WORKER_KEEP_ATTEMPTS",
+    "RUNHISTORY_HEARTBEAT_SECONDS",
+    "RUNHISTORY_NOT_RESPONDING_SECONDS",
+    "RUNHISTORY_LOST_SECONDS",
+    "RUNHISTORY_GPU_IDLE_SECONDS",
+}
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ def process_specs(
         process("lifecycle", python("lifecycle")),
         process("sink", python("sink")),
         process("gateway", python("gateway")),
+        process("watch", python("watch")),
         process("worker", python("worker"), **worker),
     ]
 

@@ -28,6 +28,7 @@ from msgspec.structs import replace
 from runhistory.domain.status import RunStatus
 from runhistory.domain.values import FileEntry, RunError, ScriptSpec
 from runhistory.events.codec import Reply
+from runhistory.events.heartbeat import Heartbeat
 from runhistory.kafka.commands import CommandClient
 from runhistory.kafka.publisher import Publisher
 from runhistory.objects.store import ObjectStore
@@ -41,6 +42,7 @@ from runhistory.worker.environments import (
     wanted_environment,
 )
 from runhistory.worker.gpus import Lease
+from runhistory.worker.heartbeats import IdleGpus, heartbeat_of
 from runhistory.worker.holder import Holder
 from runhistory.worker.home import Claim, Home
 from runhistory.worker.keep import CONSOLE_NAME, FILES_IN_A_COMMAND, Found, keep_files, store_file
@@ -76,6 +78,7 @@ class Stop(Enum):
 
     CANCELED = "the run was cancelled"
     WORKER = "the worker was stopped"
+    OVER = "the run was ended from elsewhere"
 
 
 class _Stopped(Exception):
@@ -95,12 +98,20 @@ class Attempt:
         self._stopping = asyncio.Event()
         self._is_cut_short = False  # the stop came before the script's own end
         self._console: Console
+        self.idle_gpus = IdleGpus(lease.gpus)
 
     def stop(self, reason: Stop) -> None:
-        """Let it stop soon. A cancel is not undone by the worker's stop."""
-        if self._stop is not Stop.CANCELED:
+        """Let it stop soon. The worker's own stop changes no earlier reason."""
+        if self._stop is None or reason is not Stop.WORKER:
             self._stop = reason
         self._stopping.set()
+
+    def heartbeat(self) -> Heartbeat | None:
+        """That it is alive; None before it is claimed."""
+        if not self._claim.attempt:
+            return None
+        claimed = replace(self._run, attempt=self._claim.attempt)
+        return heartbeat_of(claimed, self.idle_gpus.since)
 
     async def run(self) -> str:
         """Claim it, and when the claim is accepted, run it; how that ended, for the statistics."""
@@ -251,6 +262,7 @@ class Attempt:
             run_id=self._run.run_id,
             attempt=self._claim.attempt,
             writer=f"system-{self._claim.claim_id}",
+            on_values=self.idle_gpus.see,
         )
 
     async def _keep(self) -> list[FileEntry]:

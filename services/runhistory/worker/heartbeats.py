@@ -11,6 +11,7 @@ from typing import Final
 
 from runhistory.events.heartbeat import HEARTBEATS_TOPIC, Heartbeat, encode_heartbeat
 from runhistory.kafka.publisher import Publisher
+from runhistory.worker.board import KnownRun
 
 SOURCE: Final = "runhistory/worker"
 BUSY_PERCENT: Final = 5.0
@@ -32,6 +33,18 @@ class Heartbeats:
             records = [encode_heartbeat(heartbeat) for heartbeat in self._alive()]
             await asyncio.gather(*(self._publisher.publish(HEARTBEATS_TOPIC, r) for r in records))
             await asyncio.sleep(self._every)
+
+
+def heartbeat_of(run: KnownRun, gpu_idle_since: dict[str, datetime] | None = None) -> Heartbeat:
+    """That the latest attempt of `run` is alive, now."""
+    return Heartbeat(
+        workspace=run.workspace,
+        run_id=run.run_id,
+        attempt=run.attempt,
+        source=SOURCE,
+        time=datetime.now(UTC),
+        gpu_idle_since=gpu_idle_since or {},
+    )
 
 
 class IdleGpus:

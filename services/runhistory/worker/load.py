@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -95,8 +96,10 @@ class LoadSampler:
         run_id: str,
         attempt: int,
         writer: str,
+        on_values: Callable[[dict[str, float]], None],
     ) -> None:
-        self._probe, self._publisher = probe, publisher
+        """`on_values` is shown each sample's values by key."""
+        self._probe, self._publisher, self._on_values = probe, publisher, on_values
         self._workspace, self._run_id, self._attempt = workspace, run_id, attempt
         self._writer, self._seq, self._step = writer, 0, 0
         self._waiting: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
@@ -108,6 +111,7 @@ class LoadSampler:
         try:
             while True:
                 values = await asyncio.to_thread(self._probe.read)
+                self._on_values(values)
                 self._waiting.append(Sample(self._step, time.time_ns() // 1_000, values))
                 self._step += 1
                 if sending is None or sending.done():

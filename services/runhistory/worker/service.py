@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import structlog
 
-from runhistory.domain.events import Event, RunCancelRequested, RunClaimed
+from runhistory.domain.events import Event, RunCancelRequested, RunClaimed, RunResumed
 from runhistory.domain.ids import new_command_id
 from runhistory.domain.status import TERMINAL
+from runhistory.events.heartbeat import Heartbeat
 from runhistory.kafka.commands import CommandClient
 from runhistory.kafka.publisher import Publisher
 from runhistory.objects.store import ObjectStore
@@ -24,6 +25,7 @@ from runhistory.worker.attempt import Attempt, Stop, Tools
 from runhistory.worker.board import Board, KnownRun, first_fit
 from runhistory.worker.environments import Environments
 from runhistory.worker.gpus import Capacity
+from runhistory.worker.heartbeats import Heartbeats, heartbeat_of
 from runhistory.worker.home import Home, HomeTaken
 from runhistory.worker.recovery import kill_what_is_left, remove_leftovers, settle_lost
 from runhistory.worker.settings import WorkerSettings
@@ -56,6 +58,7 @@ class Worker:
         self._paused: dict[str, float] = {}  # run -> when it may be tried again
         self._declined: dict[str, int] = {}  # run -> version at which our claim came too late
         self._too_large: set[str] = set()
+        self._settling: dict[str, KnownRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._follower = EventFollower(
             service.settings.kafka,
@@ -89,6 +92,11 @@ class Worker:
             closing.push_async_callback(self._tools.publisher.stop)
             following = asyncio.create_task(self._follower.run(), name="events")
             closing.callback(following.cancel)
+            heartbeats = Heartbeats(
+                self._tools.publisher, self._settings.heartbeat_seconds, self._alive
+            )
+            beating = asyncio.create_task(heartbeats.run(), name="heartbeats")
+            closing.callback(beating.cancel)
             await self._until(self._follower.caught_up, following)
             if not self._service.stopping.is_set():
                 await self._settle_earlier_life()
@@ -191,7 +199,7 @@ class Worker:
             self._paused[run.run_id] = time.monotonic() + BROKEN_PAUSE_SECONDS
             known = self._board.get(run.run_id)
             if known is not None and known.claim_id == claim_id:
-                await settle_lost(self._tools, known)
+                await self._settle(known)
             else:  # should the claim have been accepted, its event settles it as unknown
                 self._claims.discard(claim_id)
         finally:
@@ -205,6 +213,10 @@ class Worker:
         attempt = self._attempts.get(run.run_id)
         if isinstance(event, RunCancelRequested) and attempt is not None:
             attempt.stop(Stop.CANCELED)
+        elif isinstance(event, RunResumed) and attempt is not None:
+            attempt.idle_gpus.begin_anew()
+        elif run.status in TERMINAL and attempt is not None:
+            attempt.stop(Stop.OVER)  # it was lost, say, while we were frozen; or it is all done
         if isinstance(event, RunClaimed) and self._follower.caught_up.is_set():
             self._settle_if_unknown(run)
         if run.status in TERMINAL and run.claim_id is not None:
@@ -214,7 +226,7 @@ class Worker:
     def _settle_if_unknown(self, run: KnownRun) -> None:
         """A claim that nobody here holds: of an earlier life, or of an attempt that broke."""
         if run.worker_id == self._home.worker_id and run.claim_id not in self._claims:
-            self._spawn(settle_lost(self._tools, run))
+            self._spawn(self._settle(run))
 
     async def _settle_earlier_life(self) -> None:
         held = {run.claim_id: run for run in self._board.held_by(self._home.worker_id)}
@@ -224,7 +236,20 @@ class Worker:
         if not self._settings.keep_attempts:
             await asyncio.to_thread(remove_leftovers, self._home, held.values())
         for run in held.values():
-            self._spawn(settle_lost(self._tools, run))
+            self._spawn(self._settle(run))
+
+    async def _settle(self, run: KnownRun) -> None:
+        self._settling[run.run_id] = run
+        try:
+            await settle_lost(self._tools, run)
+        finally:
+            del self._settling[run.run_id]
+
+    def _alive(self) -> list[Heartbeat]:
+        """A sign of life of each attempt that is held, or whose end is being told."""
+        held = [attempt.heartbeat() for attempt in self._attempts.values()]
+        settling = [heartbeat_of(run) for run in self._settling.values()]
+        return [heartbeat for heartbeat in [*held, *settling] if heartbeat is not None]
 
     async def _stop(self) -> None:
         """Let every attempt stop. What does not make it in time is for the next life to settle."""

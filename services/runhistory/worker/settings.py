@@ -8,7 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from runhistory.runtime.settings import ServiceSettings, UnsafeSettings
+from runhistory.events.heartbeat import HEARTBEAT_SECONDS
+from runhistory.runtime.settings import ServiceSettings, UnsafeSettings, seconds
 
 _YES: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -29,6 +30,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
     objects: str
     keep_attempts: bool = False
     node: str = ""
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
 
     @classmethod
     def from_environment(
@@ -58,6 +60,9 @@ class WorkerSettings(Struct, frozen=True, kw_only=True):
             objects=service.objects,
             keep_attempts=_flag(environment, "RUNHISTORY_WORKER_KEEP_ATTEMPTS"),
             node=socket.gethostname(),
+            heartbeat_seconds=seconds(
+                environment, "RUNHISTORY_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS
+            ),
         )
 
 

@@ -42,6 +42,7 @@ async def test_what_waited_for_the_broker_comes_in_batches_that_are_allowed(
     monkeypatch.setattr(load, "FIRST_SAMPLE_SECONDS", 0)
     monkeypatch.setattr(load, "SAMPLE_SECONDS", 0)
     probe, broker = Probe(), Broker()
+    seen: list[dict[str, float]] = []
     sampler = LoadSampler(
         probe,  # type: ignore[arg-type]
         broker,  # type: ignore[arg-type]
@@ -49,6 +50,7 @@ async def test_what_waited_for_the_broker_comes_in_batches_that_are_allowed(
         run_id="0" * 32,
         attempt=1,
         writer="system-c",
+        on_values=seen.append,
     )
     sampling = asyncio.create_task(sampler.run())
     async with asyncio.timeout(30):
