@@ -13,7 +13,7 @@ from runhistory.stack.ports import free_base_port
 from runhistory.stack.processes import STACK_VARIABLE
 from runhistory.stack.state import StackFiles
 
-PROCESSES = ("kafka", "engine", "lifecycle", "sink", "gateway", "watch", "worker")
+PROCESSES = ("kafka", "engine", "lifecycle", "sink", "gateway", "watch", "worker", "scheduler")
 
 
 class RunningStack:

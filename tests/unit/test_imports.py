@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "query",
         "runtime",
     },
+    "scheduler": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
     # what users hold in their hands
     "sdk": {"domain", "environments", "events", "snapshots"},
     "cli": {"domain", "events", "snapshots", "sdk", "stack"},
@@ -55,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Each room and the other rooms it may import. The package's own face (`__init__`) is for all."""
 
-SERVICES = {"lifecycle", "sink", "watch", "gateway", "worker"}
+SERVICES = {"lifecycle", "sink", "watch", "gateway", "worker", "scheduler"}
 LIGHT = {"msgspec", "orjson", "httpx", "rich", "typer", "click"}
 FRAMES = {"pandas", "polars", "pyarrow"}
 """Data frames: not in a base install, imported where an answer is asked for as one."""

@@ -14,7 +14,7 @@ log: Any = structlog.get_logger(__name__)
 
 
 class Publisher:
-    """One compressing producer for all who publish; opened when first used, and anew after errors."""
+    """One compressing producer for many; opened when first used, and anew after errors."""
 
     def __init__(self, bootstrap: str, client_id: str) -> None:
         self._bootstrap, self._client_id = bootstrap, client_id

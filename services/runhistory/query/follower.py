@@ -112,7 +112,9 @@ class EventFollower(Generic[Known]):
             client.close()
 
     async def _follow(self) -> None:
-        consumer = await open_consumer(self._bootstrap, client_id=self._client_id)
+        consumer = await open_consumer(
+            self._bootstrap, client_id=self._client_id, fetch_max_wait_ms=500
+        )
         try:
             consumer.assign([TopicPartition(EVENTS_TOPIC, number) for number in self._positions])
             if self._due is None:
@@ -127,7 +129,7 @@ class EventFollower(Generic[Known]):
             await close(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
-        found = await consumer.getmany(timeout_ms=200)
+        found = await consumer.getmany(timeout_ms=1_000 if self.caught_up.is_set() else 100)
         for partition, records in found.items():
             try:
                 for record in records:

@@ -115,6 +115,11 @@ WORKER_FREE_SLOTS: Final = Gauge("runhistory_worker_free_slots", "Slots that are
 # Worker: runs of its target that no worker has taken yet.
 WORKER_WAITING_RUNS: Final = Gauge("runhistory_worker_waiting_runs", "Runs that are Queued.")
 
+# Scheduler: worker processes that it started and that live.
+SCHEDULER_NODES: Final = Gauge("runhistory_scheduler_nodes", "Nodes that live.")
+# Scheduler: runs of all compute targets that no worker has taken yet.
+SCHEDULER_WAITING_RUNS: Final = Gauge("runhistory_scheduler_waiting_runs", "Runs that wait.")
+
 # Watch: what it said, repetitions included; the lifecycle applies each once.
 WATCH_COMMANDS: Final = Counter(
     "runhistory_watch_commands_total", "Commands sent by the watch service, by type.", ["type"]

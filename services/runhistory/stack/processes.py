@@ -26,6 +26,7 @@ STOP_SECONDS: Final = {
     "gateway": 15,
     "watch": 10,
     "worker": 40,  # it ends its scripts first: 10 s, all at once
+    "scheduler": 45,  # it ends its nodes first, which are workers
 }
 """How long each process may take to end before it is killed."""
 
@@ -75,7 +76,10 @@ def process_specs(
     """Every process, in the order in which they are started."""
     ports = ports_from(base_port)
     broker = kafka_broker(files, base_port)
-    shared = _environment(files, base_port, broker)
+    shared = {
+        **_environment(files, base_port, broker),
+        "RUNHISTORY_LOCAL_SLOTS": str(slots),
+    }
 
     def process(name: str, command: list[str], **extra: str) -> ProcessSpec:
         return ProcessSpec(
@@ -112,6 +116,7 @@ def process_specs(
         process("gateway", python("gateway")),
         process("watch", python("watch")),
         process("worker", python("worker"), **worker),
+        process("scheduler", python("scheduler"), RUNHISTORY_SCHEDULER_DATA=str(files.scheduler)),
     ]
 
 

@@ -55,6 +55,7 @@ class StackFiles:
         self.engine = self.data / "clickhouse"
         self.objects = self.data / "objects"
         self.worker = self.data / "worker"
+        self.scheduler = self.data / "scheduler"
 
     def log(self, process: str) -> Path:
         """The log file of a process."""
