@@ -7,6 +7,7 @@ from litestar.openapi import OpenAPIConfig
 
 from runhistory import __version__
 from runhistory.gateway import (
+    compute_routes,
     event_routes,
     experiment_routes,
     health_routes,
@@ -41,6 +42,7 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                     *event_routes.HANDLERS,
                     *experiment_routes.HANDLERS,
                     *sql_routes.HANDLERS,
+                    *compute_routes.HANDLERS,
                 ],
             ),
             *health_routes.HANDLERS,

@@ -5,10 +5,13 @@ was true a moment ago, which is enough: these things do not vanish while somebod
 for a run that is deleted just now.
 """
 
+import contextlib
+
 from runhistory.domain.values import RunContent, ScriptSpec
 from runhistory.gateway.attempts import RunNotFound
 from runhistory.gateway.context import Gateway
 from runhistory.gateway.errors import ApiError
+from runhistory.gateway.targets import UnknownComputeTarget
 from runhistory.gateway.wishes import RecordEnvironment, RunCommand, TakeSnapshot
 from runhistory.objects.store import ObjectNotFound
 from runhistory.query.deleted_runs import RunDeleted
@@ -27,6 +30,8 @@ async def check_run_content(
         await _check_spec(gateway, workspace, content.spec)
     if gateway.attempts.knows(workspace, run_id):
         return  # a repetition: it was checked before it was created
+    if content.spec is not None:
+        await _check_target(gateway, workspace, run_id, content.spec.compute_target)
     await _check_relative(gateway, workspace, run_id, content.parent_run_id, "parent")
     await _check_relative(gateway, workspace, run_id, content.reproduces, "reproduced")
 
@@ -72,6 +77,16 @@ async def _manifest(gateway: Gateway, workspace: str, snapshot_id: str) -> bytes
         raise ApiError(
             400, "invalid_snapshot", f"{error} Send its blobs and its manifest first."
         ) from error
+
+
+async def _check_target(gateway: Gateway, workspace: str, run_id: str, name: str) -> None:
+    try:
+        await gateway.targets.require(workspace, name)
+    except UnknownComputeTarget as error:
+        with contextlib.suppress(RunNotFound):  # the target may have been deleted since
+            return await gateway.attempts.require_run(workspace, run_id)
+        details = {"compute_targets": error.known}
+        raise ApiError(409, "unknown_compute_target", str(error), details) from error
 
 
 async def _check_relative(

@@ -12,6 +12,7 @@ from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
+from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
@@ -25,12 +26,14 @@ MAX_FILE_BYTES: Final = 10 * 1024**3
 class Gateway(Struct, frozen=True, kw_only=True):
     """The adapters of one gateway process, and its limits.
 
-    `max_file_bytes`: of one file or blob; `max_points`: of one answer.
+    `max_file_bytes`: of one file or blob; `max_points`: of one answer; `local_slots`: of the
+    worker that serves `local`.
     """
 
     commands: CommandClient
     appender: Appender
     attempts: Attempts
+    targets: ComputeTargets
     watermarks: Watermarks
     reader: Reader
     objects: ObjectStore
@@ -38,6 +41,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     events: EventStreams
     max_file_bytes: int = MAX_FILE_BYTES
     max_points: int = MAX_POINTS
+    local_slots: int = 2
 
 
 class GatewayRequest(Request[Any, Any, State]):

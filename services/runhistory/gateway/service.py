@@ -19,10 +19,11 @@ from runhistory.gateway.door import Door
 from runhistory.gateway.event_log import EventLog
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
+from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks
 from runhistory.kafka.commands import CommandClient
 from runhistory.objects.store import ObjectStore
-from runhistory.query import run_details
+from runhistory.query import compute, run_details
 from runhistory.query.metrics import MAX_POINTS
 from runhistory.query.sql import SqlEngine, SqlLimits
 from runhistory.runtime.service import Service
@@ -98,14 +99,19 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     async def catch_up(run_id: str) -> None:
         await watermarks.catch_up(run_id, CATCH_UP_SECONDS)
 
+    async def declared(workspace: str) -> set[str]:
+        return set(await reader.read(compute.load_pools, workspace=workspace))
+
+    targets = ComputeTargets(declared, catch_up)
     attempts = Attempts(latest_attempt, catch_up, EventLog(settings.kafka, SOURCE))
-    commands.on_reply.append(attempts.see)
+    commands.on_reply += [attempts.see, targets.see]
     try:
         await asyncio.gather(commands.start(), appender.start())
         yield Gateway(
             commands=commands,
             appender=appender,
             attempts=attempts,
+            targets=targets,
             watermarks=watermarks,
             reader=reader,
             objects=_open_objects(settings),
@@ -113,6 +119,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             sql=sql,
             max_file_bytes=_limit("RUNHISTORY_MAX_FILE_BYTES", MAX_FILE_BYTES),
             max_points=_limit("RUNHISTORY_MAX_POINTS", MAX_POINTS),
+            local_slots=settings.local_slots,
         )
     finally:
         reader.stop()
