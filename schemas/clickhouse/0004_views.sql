@@ -170,6 +170,24 @@ FROM {storage}.runs AS storage
 WHERE storage.run_id NOT IN (SELECT run_id FROM {storage}.deleted_runs)
 GROUP BY workspace, storage.run_id;
 
+-- What was noticed about a run that deserves attention, such as a GPU without work.
+CREATE OR REPLACE VIEW runhistory.warnings AS
+SELECT
+    workspace,
+    lower(hex(run_uuid)) AS run_id,
+    version,
+    time,
+    attempt,
+    JSONExtractString(data, 'code') AS code,
+    JSONExtractString(data, 'message') AS message,
+    run_uuid
+FROM
+(
+    SELECT workspace, run_id AS run_uuid, version, time, attempt, data
+    FROM {storage}.events FINAL
+    WHERE type = 'run.warned.v1' AND run_id NOT IN (SELECT run_id FROM {storage}.deleted_runs)
+);
+
 -- The timeline: the events that brought another status.
 CREATE OR REPLACE VIEW runhistory.run_statuses AS
 SELECT

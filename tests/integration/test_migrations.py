@@ -56,7 +56,7 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
     assert {"points", "runs", "metrics_landing", "migrations"} <= _tables(server, storage)
     assert _tables(server, "runhistory") == {
         "points", "rollup", "series", "batches", "events", "event_offsets", "runs",
-        "run_statuses", "tags",
+        "run_statuses", "warnings", "tags",
         "properties", "params", "files", "log_lines", "records", "experiments",
     }  # fmt: skip
 

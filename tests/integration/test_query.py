@@ -27,6 +27,7 @@ from runhistory.domain.commands import (
     SetExperimentTags,
     SetTags,
     StartRun,
+    WarnRun,
 )
 from runhistory.domain.ids import experiment_id, new_run_id
 from runhistory.domain.status import RunStatus
@@ -37,7 +38,7 @@ from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
 from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
 from runhistory.query.references import resolve_run
-from runhistory.query.run_details import get_run, latest_attempt
+from runhistory.query.run_details import RunWarning, get_run, latest_attempt
 from runhistory.query.run_filter import RunFilter
 from runhistory.query.runs import InvalidCursor, list_runs
 from tests.conftest import Engine
@@ -119,6 +120,25 @@ def test_a_failed_script_run_with_all_that_is_known_of_it(client: Client, worksp
         ("Failed", seconds[4]),
     ]
     assert latest_attempt(client, workspace=workspace, run_id=run_id) == 1
+
+
+def test_what_was_warned_of_is_told_in_order(client: Client, workspace: str) -> None:
+    run_id = new_run_id()
+    history = History(START).apply(
+        _create(workspace, run_id),
+        StartRun(**_command(workspace, run_id)),
+        WarnRun(**_command(workspace, run_id), code="GpuIdle", message="G has nothing to do"),
+        WarnRun(**_command(workspace, run_id), code="NoWorker", message="ü"),
+    )
+    insert(client, "events_landing", history.rows + history.rows)
+
+    run = get_run(client, workspace=workspace, run_id=run_id)
+
+    assert run is not None
+    assert run.warnings == [
+        RunWarning(START + timedelta(seconds=2), "GpuIdle", "G has nothing to do", 1),
+        RunWarning(START + timedelta(seconds=3), "NoWorker", "ü", 1),
+    ]
 
 
 def test_a_run_that_is_not_there(client: Client, workspace: str) -> None:

@@ -344,7 +344,8 @@ def _bits(value: float) -> int:
 
 EVENT_TABLES = ("events", "runs", "pairs", "files", "experiments", "deleted_runs")
 EVENT_VIEWS = (
-    *("events", "event_log", "runs", "run_statuses", "tags", "properties", "params", "files"),
+    *("events", "event_log", "runs", "run_statuses", "warnings"),
+    *("tags", "properties", "params", "files"),
     *("experiments", "deleted_experiments", "deleted_runs"),
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -483,6 +484,10 @@ def _expect_state(client: Client, workspace: str, histories: list[History]) -> N
         changes = [new for old, new in zip(["", *statuses], statuses, strict=False) if old != new]
         shown = sorted(rows("version, status", "run_statuses"))
         assert [status for _, status in shown] == changes
+        told = [json.loads(row["data"]) for row in history.rows if row["type"] == "run.warned.v1"]
+        assert sorted(rows("version, code, message, attempt", "warnings")) == [
+            (one["version"], one["code"], one["message"], one["attempt"]) for one in told
+        ]
 
 
 def _expect_experiment(

@@ -23,6 +23,9 @@ def show(run: RunReference, as_json: AsJson = False) -> None:
     for name, value in _facts(details):
         console.say(f"  {name:<12} {value}")
     _print_timeline(details.get("timeline") or [])
+    for warning in details.get("warnings") or []:
+        moment = words.moment(warning["time"])
+        console.say(f"  {moment}  {warning['code']}: {warning['message']}", "yellow")
     print_error(details)
 
 

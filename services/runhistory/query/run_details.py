@@ -25,6 +25,15 @@ class StatusChange(Struct, frozen=True):
     time: datetime
 
 
+class RunWarning(Struct, frozen=True):
+    """Something about the attempt deserves attention; `code` is for programs (GpuIdle, …)."""
+
+    time: datetime
+    code: str
+    message: str
+    attempt: int
+
+
 class RunDetails(RunSummary, frozen=True, kw_only=True):
     """All that is known of a run. `children` counts its own, not theirs.
 
@@ -33,6 +42,7 @@ class RunDetails(RunSummary, frozen=True, kw_only=True):
 
     children: int
     timeline: list[StatusChange]
+    warnings: list[RunWarning]
     properties: dict[str, str]
     params: dict[str, str]
     spec: ScriptSpec | None
@@ -80,6 +90,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         params=load_pairs(client, "params", workspace, [run_id])[run_id],
         children=_count_children(client, workspace, run_id),
         timeline=_timeline(client, workspace, run_id),
+        warnings=_warnings(client, workspace, run_id),
         spec=_spec(spec) if spec else None,
         snapshot_id=snapshot_id,
         worker_id=worker_id,
@@ -128,6 +139,18 @@ def _timeline(client: Client, workspace: str, run_id: str) -> list[StatusChange]
         run_id=run_id,
     )
     return [StatusChange(status, since) for status, since in found]
+
+
+def _warnings(client: Client, workspace: str, run_id: str) -> list[RunWarning]:
+    found = read(
+        client,
+        "SELECT time, code, message, attempt FROM runhistory.warnings "
+        "WHERE workspace = {workspace:String} AND run_uuid = unhex({run_id:String}) "
+        "ORDER BY version",
+        workspace=workspace,
+        run_id=run_id,
+    )
+    return [RunWarning(*row) for row in found]
 
 
 def _count_children(client: Client, workspace: str, run_id: str) -> int:

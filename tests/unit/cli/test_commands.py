@@ -33,6 +33,14 @@ RUN_DETAILS: dict[str, Any] = RUN_SUMMARY | {
         {"status": "Starting", "time": "2026-11-23T10:00:00.000000Z"},
         {"status": "Completed", "time": "2026-11-23T10:00:16.240000Z"},
     ],
+    "warnings": [
+        {
+            "time": "2026-11-23T10:00:15.000000Z",
+            "code": "GpuIdle",
+            "message": "GPU GPU-1 has had nothing to do for 10 minutes.",
+            "attempt": 1,
+        }
+    ],
     "tags": {"team": "vision"},
     "properties": {"git.dirty": "false"},
     "params": {},
@@ -151,7 +159,14 @@ def test_show_tells_what_ran_and_why_it_failed(gateway: CannedGateway) -> None:
     shown = invoke("show", "@latest")
     assert shown.exit_code == 0
     assert ("ref", "@latest") in gateway.asked[0][1]
-    for expected in (RUN, "Failed", "train.py --name 'two words'", "team = vision", "16.2 s"):
+    for expected in (
+        RUN,
+        "Failed",
+        "train.py --name 'two words'",
+        "team = vision",
+        "16.2 s",
+        "GpuIdle: GPU GPU-1",
+    ):
         assert expected in shown.stdout
     assert "ExitCode: train.py exited with 3\n  boom\n  bang\n" in shown.stdout
 
