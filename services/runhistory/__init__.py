@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runhistory.sdk import ComputeTarget as ComputeTarget
     from runhistory.sdk import Environment as Environment
     from runhistory.sdk import Experiment as Experiment
     from runhistory.sdk import Run as Run
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from runhistory.sdk import Workspace as Workspace
 
 __version__ = "0.1.0"
-__all__ = ["Environment", "Experiment", "Run", "ScriptRunConfig", "Workspace"]
+__all__ = ["ComputeTarget", "Environment", "Experiment", "Run", "ScriptRunConfig", "Workspace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from runhistory.cli import console, files, metrics, show, words
+from runhistory.cli.waiting import waiting_hint
 from runhistory.domain.status import RunStatus
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ class _Follower:
     def __init__(self, client: "RunClient", *, all_to_stderr: bool) -> None:
         self._client, self._all_to_stderr = client, all_to_stderr
         self._printed = 0
-        self._statuses_printed = 0
+        self._statuses_printed = self._warnings_printed = 0
 
     def follow(self) -> dict[str, Any]:
         from runhistory.sdk.follow import follow
 
-        seen = statuses_seen = 0
+        seen = statuses_seen = warnings_seen = 0
 
         def on_line(line: dict[str, Any]) -> None:
             nonlocal seen
@@ -62,8 +63,17 @@ class _Follower:
             if statuses_seen > self._statuses_printed:
                 self._statuses_printed = statuses_seen
                 _print_status(details, status, is_first=statuses_seen == 1)
+                if hint := waiting_hint(self._client, {**details, "status": status}):
+                    console.note(f"  {hint}")
 
-        return follow(self._client, on_line=on_line, on_status=on_status)
+        def on_warning(warning: dict[str, Any]) -> None:
+            nonlocal warnings_seen
+            warnings_seen += 1
+            if warnings_seen > self._warnings_printed:
+                self._warnings_printed = warnings_seen
+                console.note(f"  {warning['code']}: {warning['message']}", "yellow")
+
+        return follow(self._client, on_line=on_line, on_status=on_status, on_warning=on_warning)
 
 
 def _print_status(details: dict[str, Any], status: str, *, is_first: bool) -> None:

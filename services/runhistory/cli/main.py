@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from runhistory import __version__
 from runhistory.cli import (
     cancel,
+    compute,
     console,
     events,
     files,
@@ -116,6 +117,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command(cls=submit.SubmitCommand if command is submit.submit else None)(command)
+app.add_typer(compute.app, name="compute")
 
 
 def main() -> None:

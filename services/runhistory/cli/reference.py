@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from typer.core import TyperGroup
 from typer.main import get_command
@@ -34,10 +35,16 @@ def _sections() -> Iterator[str]:
     assert isinstance(group, TyperGroup)
     outer = group.make_context("runhistory", ["up"], terminal_width=WIDTH, max_content_width=WIDTH)
     yield _section("runhistory", group.get_help(outer))
-    for name in group.list_commands(outer):
+    yield from _sections_of(group, outer, "runhistory")
+
+
+def _sections_of(group: TyperGroup, context: Any, title: str) -> Iterator[str]:
+    for name in group.list_commands(context):
         command = group.commands[name]
-        inner = type(outer)(command, info_name=name, parent=outer)
-        yield _section(f"runhistory {name}", command.get_help(inner))
+        inner = type(context)(command, info_name=name, parent=context)
+        yield _section(f"{title} {name}", command.get_help(inner))
+        if isinstance(command, TyperGroup):
+            yield from _sections_of(command, inner, f"{title} {name}")
 
 
 def _section(title: str, help: str) -> str:

@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, open_workspace, pairs
+from runhistory.cli.waiting import waiting_hint
 
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
@@ -125,6 +126,8 @@ def _announce(client: "RunClient", as_json: bool) -> None:
     console.say(f"Submitted {details['display_name']} to {details['experiment']}.", "bold")
     console.say(f"  id        {client.run_id}")
     console.say(f"  snapshot  {details['snapshot_id']}")
+    if hint := waiting_hint(client, details):
+        console.say(f"  It {hint}.")
     program = console.program()
     console.say("Next:")
     console.say(f"  {program} logs {client.run_id} --follow")

@@ -26,6 +26,7 @@ PAUSE: Final = 1.0
 
 LOG_LINES_WRITTEN: Final = "logs.written.v1"
 _DELETED: Final = "run.deleted."
+_WARNED: Final = "run.warned."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger: Final = logging.getLogger("runhistory")
@@ -35,6 +36,9 @@ OnLine = Callable[[dict[str, Any]], None]
 OnStatus = Callable[[dict[str, Any], str], None]
 """Called with the run's details as they are known, and each status it takes, in order and once."""
 
+OnWarning = Callable[[dict[str, Any]], None]
+"""Called with each warning about the run: `code`, `message` and `time`."""
+
 
 def is_terminal(status: str) -> bool:
     """Whether a run with this status is over."""
@@ -42,7 +46,11 @@ def is_terminal(status: str) -> bool:
 
 
 def follow(
-    client: RunClient, *, on_line: OnLine | None = None, on_status: OnStatus | None = None
+    client: RunClient,
+    *,
+    on_line: OnLine | None = None,
+    on_status: OnStatus | None = None,
+    on_warning: OnWarning | None = None,
 ) -> dict[str, Any]:
     """Return the run's details when it is over and, with `on_line`, all its lines were given.
 
@@ -50,16 +58,21 @@ def follow(
         NobodyAnswers: the gateway never answered.
         RunHistoryError: it refuses, as for a run that is not there.
     """
-    follower = _Follower(client, on_line, on_status)
+    follower = _Follower(client, on_line, on_status, on_warning)
     follower.watch()
     return follower.end()
 
 
 class _Follower:
     def __init__(
-        self, client: RunClient, on_line: OnLine | None, on_status: OnStatus | None
+        self,
+        client: RunClient,
+        on_line: OnLine | None,
+        on_status: OnStatus | None,
+        on_warning: OnWarning | None,
     ) -> None:
         self._client, self._on_line, self._on_status = client, on_line, on_status
+        self._on_warning = on_warning
         self._details = self._ask()
         self._reader = EventReader()
         self._last: Event | None = None  # that gave the run its status
@@ -73,6 +86,9 @@ class _Follower:
                     self._tell_lines(event)
                 elif event.type.startswith(_DELETED):
                     return
+                elif event.type.startswith(_WARNED):
+                    if self._on_warning:
+                        self._on_warning(event.data)
                 elif self._last is None or event.data["status"] != self._last.data["status"]:
                     self._last = event
                     if is_terminal(event.data["status"]):

@@ -9,6 +9,7 @@ from runhistory.sdk.address import DEFAULT_WORKSPACE, Address, find_address, fro
 from runhistory.sdk.http import Connection
 
 if TYPE_CHECKING:
+    from runhistory.sdk.compute_target import ComputeTarget
     from runhistory.sdk.event_messages import Event
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run import Run
@@ -76,6 +77,13 @@ class Workspace:
 
         answer = self._connection.get("/experiments")
         return {found["name"]: Experiment(self, found["name"]) for found in answer["experiments"]}
+
+    @property
+    def compute_targets(self) -> dict[str, "ComputeTarget"]:
+        """The compute targets by name, `local` among them; asks the gateway."""
+        from runhistory.sdk.compute_target import ComputeTarget
+
+        return {found.name: found for found in ComputeTarget.list(self)}
 
     def sql(self, query: str, limit: int = 10_000) -> "SqlResult":
         """The answer to one SELECT over this workspace's views (docs/sql.md), as new as this
