@@ -89,6 +89,16 @@ SELECT
 FROM {storage}.events_landing
 WHERE type = 'run.deleted.v1';
 
+-- Deleted runs whose rows were erased and whose blobs were let go: written by the sink's eraser.
+CREATE TABLE IF NOT EXISTS {storage}.erasures
+(
+    workspace LowCardinality(String),
+    run_id FixedString(16),
+    time DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (workspace, run_id);
+
 CREATE TABLE IF NOT EXISTS {storage}.runs
 (
     workspace LowCardinality(String),

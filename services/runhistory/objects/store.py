@@ -26,6 +26,8 @@ from msgspec import Struct
 from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from runhistory.objects.trash import Kind, Trash, Trashed
+
 BUFFER_BYTES: Final = 4_194_304
 """A body up to this size is held in memory and written at once; a larger one is streamed."""
 
@@ -152,10 +154,9 @@ class ObjectStore:
         Raises:
             ObjectNotFound: there is none.
         """
-        try:
-            found = await obstore.get_async(self._store, _blob_path(workspace, sha256))
-        except _NOT_FOUND as error:
-            raise ObjectNotFound(f"There is no blob {sha256} in {workspace}.") from error
+        found = await self._get(_blob_path(workspace, sha256), workspace, "blobs", sha256)
+        if found is None:
+            raise ObjectNotFound(f"There is no blob {sha256} in {workspace}.")
         return int(found.meta["size"]), _pieces(found)
 
     async def read(self, workspace: str, sha256: str) -> bytes:
@@ -182,11 +183,41 @@ class ObjectStore:
         Raises:
             ObjectNotFound: there is no such snapshot.
         """
-        try:
-            found = await obstore.get_async(self._store, _manifest_path(workspace, snapshot_id))
-        except _NOT_FOUND as error:
-            raise ObjectNotFound(f"There is no snapshot {snapshot_id} in {workspace}.") from error
+        place = _manifest_path(workspace, snapshot_id)
+        found = await self._get(place, workspace, "snapshots", snapshot_id)
+        if found is None:
+            raise ObjectNotFound(f"There is no snapshot {snapshot_id} in {workspace}.")
         return bytes(await found.bytes_async())
+
+    async def list_manifests(self, workspace: str) -> list[str]:
+        """The ids of all snapshots that are kept."""
+        found: list[str] = []
+        async for page in obstore.list(self._store, prefix=f"{workspace}/snapshots"):
+            found += [str(one["path"]).rpartition("/")[2].removesuffix(".json") for one in page]
+        return found
+
+    async def discard(self, workspace: str, kind: Kind, name: str) -> None:
+        """Put a blob or a manifest into the trash (trash.py); repeating it is harmless."""
+        await self.trash.put(workspace, kind, name, _place(workspace, kind, name))
+
+    async def bring_back(self, workspace: str, trashed: Trashed) -> None:
+        """Put it back in its place."""
+        await self.trash.restore(trashed, _place(workspace, trashed.kind, trashed.name))
+
+    @property
+    def trash(self) -> Trash:
+        """What is about to be deleted."""
+        return Trash(self._store)
+
+    async def _get(self, path: str, workspace: str, kind: Kind, name: str) -> Any:
+        """The object at `path`, or else in the trash; None: neither."""
+        for find in (None, self.trash.find):
+            where = path if find is None else await find(workspace, kind, name)
+            try:
+                return await obstore.get_async(self._store, where) if where else None
+            except _NOT_FOUND:
+                continue
+        return None
 
     async def _put_once(self, path: str, data: bytes) -> None:
         try:
@@ -256,6 +287,10 @@ async def _pieces(found: Any) -> AsyncIterator[bytes]:
 def _check_digest(actual: str, expected: str) -> None:
     if actual != expected:
         raise DigestMismatch(f"The SHA-256 of these bytes is {actual}, not {expected}.")
+
+
+def _place(workspace: str, kind: Kind, name: str) -> str:
+    return _blob_path(workspace, name) if kind == "blobs" else _manifest_path(workspace, name)
 
 
 def _blob_path(workspace: str, sha256: str) -> str:

@@ -60,6 +60,13 @@ SINK_WATERMARK_AGE: Final = Gauge(
     "Age of the oldest record that has been read and is not stored yet; 0 without one.",
 )
 # Sink: trouble.
+ERASED_RUNS: Final = Counter("runhistory_erased_runs_total", "Deleted runs whose rows were erased.")
+ERASURE_FAILURES: Final = Counter(
+    "runhistory_erasure_failures_total", "Looks for deleted runs that failed; they are repeated."
+)
+PURGED_OBJECTS: Final = Counter(
+    "runhistory_purged_objects_total", "Objects that were deleted for good.", ["kind"]
+)
 SINK_FAILURES: Final = Counter(
     "runhistory_sink_failures_total", "Attempts to store a batch that failed and are repeated."
 )

@@ -8,6 +8,7 @@ ends the process: its successor begins at the last commit.
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from aiokafka.errors import KafkaError
 from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.migrations import STORAGE
 from runhistory.kafka.clients import open_consumer
+from runhistory.kafka.log_ends import LogEnds
+from runhistory.objects.store import ObjectStore
 from runhistory.runtime.metrics import (
     SINK_FAILURES,
     SINK_LAG,
@@ -26,10 +29,12 @@ from runhistory.runtime.metrics import (
     SINK_WATERMARK_AGE,
 )
 from runhistory.runtime.service import Service
+from runhistory.runtime.settings import ServiceSettings, seconds
 from runhistory.sink.batch import Batch
 from runhistory.sink.conditions import Conditions
 from runhistory.sink.cycle import Cycle
 from runhistory.sink.dead_letters import Cemetery, DeadLetterTopics
+from runhistory.sink.erasure import Eraser, Pace
 from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded
 from runhistory.sink.store import ClickHouseStore, Store, Unavailable
 
@@ -151,14 +156,33 @@ async def main(
     group, letters = Group(consumer), DeadLetterTopics(settings.kafka)
     store = ClickHouseStore(lambda: open_client(settings.clickhouse, STORAGE), STORAGE)
     conditions = Conditions(service.health, "kafka", "clickhouse")
+    erasing = _start_erasing(settings)
     sink = Sink(make_cycle(group, store, letters), group, store, conditions, service.stopping)
     try:
         await group.join()
         await _until_stopped(service, sink)
     finally:
+        if erasing is not None:
+            erasing.cancel()
+            await asyncio.gather(erasing, return_exceptions=True)
         await group.leave()
         await letters.close()
         store.close()
+
+
+def _start_erasing(settings: ServiceSettings) -> "asyncio.Task[None] | None":
+    """The eraser beside the sink, for which nobody waits; it needs the object store."""
+    if settings.objects is None:
+        log.warning("erasure_off", reason="RUNHISTORY_OBJECTS does not say where files are kept")
+        return None
+    grace = seconds(os.environ, "RUNHISTORY_ERASURE_GRACE_SECONDS", Pace().grace)
+    eraser = Eraser(
+        settings.clickhouse,
+        LogEnds(settings.kafka, "erasure"),
+        ObjectStore.open(settings.objects),
+        Pace(grace=grace, look=min(Pace().look, grace)),
+    )
+    return asyncio.create_task(eraser.run(), name="erasure")
 
 
 async def _until_stopped(service: Service, sink: Sink) -> None:
