@@ -62,6 +62,8 @@ def report_lost(run: Run, command: ReportLost, context: Context) -> Decision:
         return refused
     if run.status is not S.NOT_RESPONDING:
         return not_allowed(run, "given up as lost, since it responds or is over")
+    if run.silent_since is not None and command.last_seen < run.silent_since:
+        return not_allowed(run, "given up as lost: it was heard of after that")
     recorder = Recorder(run, command, context)
     if run.known_status is S.CANCEL_REQUESTED:
         return recorder.add(RunCanceled, S.CANCELED).accepted()

@@ -5,6 +5,7 @@ texts) is a projection's business.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ from runhistory.domain.events import (
     RunDeleted,
     RunDescribed,
     RunEvent,
+    RunNotResponding,
     RunReactivated,
     SnapshotTaken,
     TagsRemoved,
@@ -69,6 +71,7 @@ class Run(Aggregate, frozen=True, kw_only=True):
     content_sha256: str
     status: RunStatus = RunStatus.NOT_STARTED
     status_before_silence: RunStatus | None = None
+    silent_since: datetime | None = None
     attempt: int = 0
     display_name: str = ""
     description: str = ""
@@ -201,6 +204,8 @@ def _change_run(run: Run, event: RunEvent) -> Run:
     before = run.known_status if silent else None
     run = replace(run, status=event.status, attempt=event.attempt, status_before_silence=before)
     match event:
+        case RunNotResponding():
+            return replace(run, silent_since=event.last_seen)
         case RunClaimed():
             return replace(run, claim_id=event.claim_id, worker_id=event.worker_id)
         case SnapshotTaken():
