@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runhistory.domain.commands import CancelRun, CreateRun
+from runhistory.domain.commands import CancelRun, Command, CreateRun
 from runhistory.domain.events import Event, FilesAdded, RunEvent, RunFailed
 from runhistory.domain.ids import new_command_id, new_run_id
 from runhistory.domain.status import TERMINAL
@@ -68,6 +68,7 @@ class WorkerWorld:
         *arguments: str,
         environment: Environment | None = None,
         resources: Resources | None = None,
+        max_duration_seconds: int | None = None,
     ) -> str:
         """Submit a snapshot of `files`, whose script is train.py."""
         run_id = new_run_id()
@@ -82,6 +83,7 @@ class WorkerWorld:
             compute_target=self._target,
             environment=environment or Environment(),
             resources=resources or Resources(),
+            max_duration_seconds=max_duration_seconds,
         )
         reply = await self.client.send(
             CreateRun(
@@ -95,8 +97,12 @@ class WorkerWorld:
         return run_id
 
     async def cancel(self, run_id: str) -> None:
-        command = CancelRun(workspace="default", run_id=run_id, command_id=new_command_id())
-        assert (await self.client.send(command)).outcome == "accepted"
+        await self.send(CancelRun, run_id)
+
+    async def send(self, command: type[Command], run_id: str) -> None:
+        """Send a command that needs no more than the run, and is accepted."""
+        wish = command(workspace="default", run_id=run_id, command_id=new_command_id())
+        assert (await self.client.send(wish)).outcome == "accepted"
 
     async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

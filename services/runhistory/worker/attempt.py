@@ -16,7 +16,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -79,6 +79,7 @@ class Stop(Enum):
     CANCELED = "the run was cancelled"
     WORKER = "the worker was stopped"
     OVER = "the run was ended from elsewhere"
+    TOO_LONG = "the run has reached its maximum duration"
 
 
 class _Stopped(Exception):
@@ -97,14 +98,22 @@ class Attempt:
         self._stop: Stop | None = None
         self._stopping = asyncio.Event()
         self._is_cut_short = False  # the stop came before the script's own end
+        self._is_paused = False
+        self._script: ScriptProcess | None = None
         self._console: Console
         self.idle_gpus = IdleGpus(lease.gpus)
 
     def stop(self, reason: Stop) -> None:
-        """Let it stop soon. The worker's own stop changes no earlier reason."""
-        if self._stop is None or reason is not Stop.WORKER:
+        """Let it stop soon. The worker's own stop, and the duration, change no earlier reason."""
+        if self._stop is None or reason not in (Stop.WORKER, Stop.TOO_LONG):
             self._stop = reason
         self._stopping.set()
+
+    def pause(self, is_paused: bool) -> None:
+        """Suspend its script, be it one that is only just being called, or let it go on."""
+        self._is_paused = is_paused
+        if self._script is not None:
+            (self._script.pause if is_paused else self._script.resume)()
 
     def heartbeat(self) -> Heartbeat | None:
         """That it is alive; None before it is claimed."""
@@ -236,12 +245,30 @@ class Attempt:
         )
         self._claim = replace(self._claim, runner_pid=script.pid, runner_started=script.started)
         self._tools.home.remember(self._claim)
+        self._script = script
+        if self._is_paused:
+            script.pause()
         sampler = asyncio.create_task(self._sampler(script.pid).run())
         try:
-            return await self._wait_for(script)
+            with self._limited_duration():
+                return await self._wait_for(script)
         finally:
+            self._script = None
             sampler.cancel()
             await asyncio.gather(sampler, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def _limited_duration(self) -> Iterator[None]:
+        """Stop it when it has been Running, pauses included, for as long as its spec allows."""
+        limit = self._run.spec.max_duration_seconds
+        if limit is None:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(limit, self.stop, Stop.TOO_LONG)
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _wait_for(self, script: ScriptProcess) -> Exit:
         ending = asyncio.create_task(script.wait(self._marks))
@@ -283,6 +310,12 @@ class Attempt:
             error = RunError(
                 "WorkerStopped",
                 "The worker was stopped while the run was on it. Submit the run again.",
+            )
+        if self._is_cut_short and self._stop is Stop.TOO_LONG:
+            error = RunError(
+                "MaxDurationExceeded",
+                f"The run was ended after {self._run.spec.max_duration_seconds} s, the maximum "
+                "duration that it was submitted with. Give it a longer one, or less to do.",
             )
         reply = await report_end(self._holder, error, canceled=self._stop is Stop.CANCELED)
         return str(reply.status)

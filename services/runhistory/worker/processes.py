@@ -53,11 +53,16 @@ def send_signal(processes: Iterable[psutil.Process], number: int) -> None:
 
 def kill_descendants(process: psutil.Process) -> None:
     """SIGKILL to all descendants as they are now: stopped first, so that none forks meanwhile."""
+    send_signal(stop_descendants(process), signal.SIGKILL)
+
+
+def stop_descendants(process: psutil.Process) -> set[psutil.Process]:
+    """SIGSTOP to all descendants, until none is left that could fork another."""
     stopped: set[psutil.Process] = set()
     while fresh := set(descendants(process)) - stopped:
         send_signal(fresh, signal.SIGSTOP)
         stopped |= fresh
-    send_signal(stopped, signal.SIGKILL)
+    return stopped
 
 
 def kill_tree(pid: int, started: float) -> None:

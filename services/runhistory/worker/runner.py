@@ -5,8 +5,9 @@ own. The runner is a subreaper: daemons that leave the session and lose their pa
 children, so "no children left" means that nothing of the script is left, exactly. Until then it
 does not end, and since it holds the ends of both output pipes, neither do they.
 
-It listens on standard input: a line with a number of seconds means "terminate: SIGTERM to all,
-and SIGKILL after so long". The end of input means that the worker is gone; what nobody watches is
+It listens on standard input: `pause` stops all of it where it stands (SIGSTOP), `resume` lets it
+go on, and a number of seconds means "terminate: SIGTERM to all, and SIGKILL after so long", which
+a pause does not put off. The end of input means that the worker is gone; what nobody watches is
 terminated too. Should the runner itself be killed, the kernel kills the script at once, and the
 worker finds the rest by its environment.
 
@@ -36,10 +37,14 @@ from runhistory.worker.processes import (
     die_with_parent,
     kill_descendants,
     send_signal,
+    stop_descendants,
 )
 
 ORPHANED_GRACE: Final = 10.0
 LEFT_BEHIND_GRACE: Final = 2.0
+
+PAUSE: Final = "pause"
+RESUME: Final = "resume"
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -117,6 +122,7 @@ class Runner:
         deadline = time.monotonic() + grace
         if self._deadline is None:
             send_signal(descendants(self._self), signal.SIGTERM)
+            self._resume()  # who is stopped hears of a SIGTERM only when it goes on
         self._deadline = min(deadline, self._deadline or deadline)
 
     def _wait(self) -> None:
@@ -133,10 +139,24 @@ class Runner:
 
     def _obey(self) -> None:
         assert self._input is not None
-        words = os.read(self._input, 4_096).split()
+        words = os.read(self._input, 4_096).decode().split()
         if not words:
             self._input = None
-        self._terminate(float(words[-1]) if words else ORPHANED_GRACE)
+            self._terminate(ORPHANED_GRACE)
+        for word in words:
+            if word == PAUSE:
+                self._pause()
+            elif word == RESUME:
+                self._resume()
+            else:
+                self._terminate(float(word))
+
+    def _pause(self) -> None:
+        if self._deadline is None:
+            stop_descendants(self._self)
+
+    def _resume(self) -> None:
+        send_signal(descendants(self._self), signal.SIGCONT)
 
 
 def main(arguments: list[str] = sys.argv[1:]) -> None:

@@ -17,7 +17,7 @@ from runhistory.worker.home import write_atomically
 from runhistory.worker.lines import Line, LineSplitter
 from runhistory.worker.outcome import Exit
 from runhistory.worker.processes import kill_marked
-from runhistory.worker.runner import Order
+from runhistory.worker.runner import PAUSE, RESUME, Order
 
 _CHUNK_BYTES: Final = 65_536
 _LAST_OUTPUT_SECONDS: Final = 5.0
@@ -74,9 +74,20 @@ class ScriptProcess:
 
     def terminate(self, grace: float) -> None:
         """SIGTERM to all of it now, SIGKILL to what is left after `grace` seconds."""
+        self._tell(str(grace))
+
+    def pause(self) -> None:
+        """Stop all of it where it stands. `resume` or `terminate` wakes it."""
+        self._tell(PAUSE)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._tell(RESUME)
+
+    def _tell(self, word: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
-            self._process.stdin.write(f"{grace}\n".encode())
+            self._process.stdin.write(f"{word}\n".encode())
 
     async def wait(self, marks: dict[str, str]) -> Exit:
         """How it ended, when nothing of it runs and its output is with the console.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from runhistory.domain.events import Event, RunCancelRequested, RunClaimed, RunResumed
+from runhistory.domain.events import Event, RunCancelRequested, RunClaimed, RunPaused, RunResumed
 from runhistory.domain.ids import new_command_id
 from runhistory.domain.status import TERMINAL
 from runhistory.events.heartbeat import Heartbeat
@@ -213,7 +213,10 @@ class Worker:
         attempt = self._attempts.get(run.run_id)
         if isinstance(event, RunCancelRequested) and attempt is not None:
             attempt.stop(Stop.CANCELED)
+        elif isinstance(event, RunPaused) and attempt is not None:
+            attempt.pause(True)
         elif isinstance(event, RunResumed) and attempt is not None:
+            attempt.pause(False)
             attempt.idle_gpus.begin_anew()
         elif run.status in TERMINAL and attempt is not None:
             attempt.stop(Stop.OVER)  # it was lost, say, while we were frozen; or it is all done

@@ -304,6 +304,66 @@ async def test_a_process_id_that_was_used_again_is_not_killed(world: World) -> N
     await script.wait(world.marks)
 
 
+COUNT = """
+import os, pathlib, time
+os.fork()
+with open(f"beats.{os.getpid()}", "wb", buffering=0) as beats:
+    for _ in range(3_000):
+        beats.write(b".")
+        time.sleep(0.01)
+"""
+
+
+async def _all_are(world: World, status: str) -> list[psutil.Process]:
+    """The script's processes, both of them, once they are in `status`."""
+    async with asyncio.timeout(20):
+        while True:
+            pids = [int(file.suffix[1:]) for file in world.folder.glob("beats.*")]
+            found = [psutil.Process(pid) for pid in pids]
+            if len(found) == 2 and {one.status() for one in found} <= {status}:
+                return found
+            await asyncio.sleep(0.02)
+
+
+def _beats(world: World) -> int:
+    return sum(file.stat().st_size for file in world.folder.glob("beats.*"))
+
+
+async def test_a_paused_script_stands_still_until_it_is_resumed(world: World) -> None:
+    script = await world.call(COUNT)
+    await _all_are(world, psutil.STATUS_SLEEPING)
+    script.pause()
+    await _all_are(world, psutil.STATUS_STOPPED)
+    before = _beats(world)
+    await asyncio.sleep(0.1)
+    assert _beats(world) == before
+    script.resume()
+    async with asyncio.timeout(20):
+        while _beats(world) == before:
+            await asyncio.sleep(0.02)
+    script.terminate(5)
+    assert (await script.wait(world.marks)).signal == "SIGTERM"
+
+
+async def test_a_paused_script_hears_that_it_is_terminated(world: World) -> None:
+    script = await world.call(COUNT)
+    await _all_are(world, psutil.STATUS_SLEEPING)
+    script.pause()
+    processes = await _all_are(world, psutil.STATUS_STOPPED)
+    script.terminate(30)
+    ended = await asyncio.wait_for(script.wait(world.marks), 20)
+    assert ended.signal == "SIGTERM", "long before its grace was over"
+    assert all(is_gone(one.pid) for one in processes)
+
+
+async def test_a_script_that_is_being_terminated_is_not_paused_any_more(world: World) -> None:
+    script = await world.call(COUNT)
+    await _all_are(world, psutil.STATUS_SLEEPING)
+    script.terminate(30)
+    script.pause()
+    await asyncio.wait_for(script.wait(world.marks), 20)
+
+
 PRINT_MUCH = """
 import pathlib, sys
 for _ in range(100):

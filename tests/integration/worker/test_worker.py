@@ -1,6 +1,7 @@
 """A worker with the real broker and lifecycle: what becomes of a submitted script."""
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -10,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from runhistory.domain.commands import PauseRun, ResumeRun
 from runhistory.domain.values import Environment, Resources
 from tests.conftest import Broker
 from tests.support.service_process import ServiceProcess, free_port
@@ -220,6 +222,57 @@ async def test_a_cancel_while_the_environment_is_built_stops_the_build(
     await world.cancel(run_id)
     assert await world.ended(run_id, 30) == "Canceled"
     assert is_gone(int(build.read_text()))
+
+
+async def test_a_run_that_is_paused_goes_on_or_is_cancelled(
+    world: WorkerWorld, worker: ServiceProcess
+) -> None:
+    code = f"""
+import pathlib, time
+while not pathlib.Path("{world.folder}/go").exists():
+    print("beat", flush=True)
+    time.sleep(0.02)
+"""
+    resumed, canceled = [await world.submit({"train.py": code}) for _ in range(2)]
+    for run_id in (resumed, canceled):
+        await world.until(lambda run_id=run_id: world.lines(run_id, "stdout"))
+        await world.send(PauseRun, run_id)
+    await world.until(lambda: len(_stopped(world)) == 2)
+    await world.cancel(canceled)
+    assert await world.ended(canceled, 30) == "Canceled"
+    assert world.statuses(canceled)[-4:] == ["Running", "Paused", "CancelRequested", "Canceled"]
+    assert len(_stopped(world)) == 1
+    world.touch("go")
+    await world.send(ResumeRun, resumed)
+    assert await world.ended(resumed) == "Completed"
+    assert world.statuses(resumed)[-5:] == [
+        "Running", "Paused", "Running", "Finalizing", "Completed",
+    ]  # fmt: skip
+
+
+def _stopped(world: WorkerWorld) -> list[psutil.Process]:
+    """Scripts of this world that stand still."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            inside = Path(process.cwd()).is_relative_to(world.folder)
+            if inside and process.status() == psutil.STATUS_STOPPED:
+                found.append(process)
+    return found
+
+
+async def test_a_run_that_takes_too_long_is_ended_and_its_outputs_kept(
+    world: WorkerWorld, worker: ServiceProcess
+) -> None:
+    code = "open('outputs/begun', 'w').write('begun'); import time; print('here'); time.sleep(60)"
+    run_id = await world.submit({"train.py": code}, max_duration_seconds=3)
+    await world.until(lambda: "here" in world.lines(run_id, "stdout"))
+    await world.send(PauseRun, run_id)
+    assert await world.ended(run_id, 30) == "Failed"
+    error = world.error(run_id)
+    assert error.code == "MaxDurationExceeded"
+    assert "after 3 s" in error.message
+    assert (await world.files(run_id))["outputs/begun"] == b"begun"
 
 
 async def test_a_cancel_while_queued_is_never_started(
