@@ -8,21 +8,15 @@ to read what is written, whatever way it would have read what the user wrote.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 
+from runhistory.query.guard_checks import checked_type, index, refuse_call, unknown_function
 from runhistory.query.guard_text import NotAllowed, number, quoted_name, quoted_string
-from runhistory.query.guard_words import (
-    CALLS_WITHOUT_BRACKETS,
-    TYPES,
-    UNITS,
-    find_function,
-    function_names,
-)
-from runhistory.query.sql_views import DATABASE, readable_views
+from runhistory.query.guard_words import UNITS, find_function
+from runhistory.query.sql_views import DATABASE
 
 _OPERATORS: Final[dict[type[exp.Expr], str]] = {
     exp.And: "AND", exp.Or: "OR", exp.EQ: "=", exp.NEQ: "!=", exp.GT: ">", exp.GTE: ">=",
@@ -39,7 +33,6 @@ _BARE: Final = frozenset({"inf", "nan"})
 _DATE_UNITS: Final = frozenset(unit.lower() for unit in UNITS)
 _TAKES_UNIT: Final = frozenset({"age", "dateDiff", "date_diff"})
 _DATE: Final = re.compile(r"\bDATE\b")
-_TYPE: Final = re.compile(r"(?P<word>[A-Za-z]\w*)|\d+|'[\w/+-]+'|[(), ]+", re.ASCII)
 
 Write = Callable[[Any, Any], str]
 
@@ -160,9 +153,9 @@ class Expressions:
         if [one.name for one in outer[:1]] == [DATABASE] and len(outer) > 1:
             outer = outer[1:]  # runhistory.runs.status: the view is known by its own name here
         names = [self.name(one) for one in outer]
-        _refuse_call(*outer, last)
+        refuse_call(*outer, last)
         if isinstance(last, exp.Literal):  # pair.1
-            return f"tupleElement({'.'.join(names)}, {_index(last)})"
+            return f"tupleElement({'.'.join(names)}, {index(last)})"
         if isinstance(last, exp.Star):
             return ".".join(names) + "." + self._star(last)
         if not outer and not last.args.get("quoted") and last.name.lower() in _BARE:
@@ -174,7 +167,7 @@ class Expressions:
         element = node.expression
         if isinstance(element, exp.Identifier):
             return f"tupleElement({self.write(node.this)}, {quoted_string(element.name)})"
-        return f"tupleElement({self.write(node.this)}, {_index(element)})"
+        return f"tupleElement({self.write(node.this)}, {index(element)})"
 
     def _star(self, node: exp.Star) -> str:
         self.only(node, "except_")
@@ -223,14 +216,14 @@ class Expressions:
     def _cast(self, node: exp.Cast) -> str:
         self.only(node, "this", "to")
         wanted = _DATE.sub("Date", node.args["to"].sql(dialect=ClickHouse))
-        return f"CAST({self.write(node.this)}, {quoted_string(_checked_type(wanted, node))})"
+        return f"CAST({self.write(node.this)}, {quoted_string(checked_type(wanted, node))})"
 
     def _cast_to_text(self, node: exp.CastToStrType) -> str:
         self.only(node, "this", "to")
         wanted = node.args["to"]
         if not isinstance(wanted, exp.Literal) or not wanted.is_string:
             raise NotAllowed("CAST takes a type: CAST(x AS Float64).", node)
-        return f"CAST({self.write(node.this)}, {quoted_string(_checked_type(wanted.this, node))})"
+        return f"CAST({self.write(node.this)}, {quoted_string(checked_type(wanted.this, node))})"
 
     def _array(self, node: exp.Array) -> str:
         self.only(node, "expressions")
@@ -265,7 +258,7 @@ class Expressions:
         self.only(node, "this", "expressions", "params")
         name = find_function(node.this) if isinstance(node.this, str) else None
         if name is None:
-            raise NotAllowed(_unknown_function(node.name), node, node.name)
+            raise NotAllowed(unknown_function(node.name), node, node.name)
         arguments = f"{name}({self._arguments(name, node.expressions)})"
         params = node.args.get("params")
         return f"{arguments}({self._arguments(name, params)})" if params else arguments
@@ -328,41 +321,3 @@ _WRITERS: Final[dict[type[exp.Expr], Write]] = {
     exp.Filter: _E._filter,
 }
 Expressions._writers.update(_WRITERS)
-
-
-def _refuse_call(first: exp.Expr, *rest: exp.Expr) -> None:
-    """Refuse a name that ClickHouse takes for a call: one that stands alone, but for an index."""
-    alone = not any(isinstance(one, exp.Identifier | exp.Star) for one in rest)
-    if alone and first.name.lower() in CALLS_WITHOUT_BRACKETS:
-        raise NotAllowed(
-            f"ClickHouse takes the name {first.name} for a call, which may not be used here. For a "
-            f"column of that name write view.{first.name}; an alias needs another name.",
-            first,
-        )
-
-
-def _index(node: exp.Expr) -> str:
-    if isinstance(node, exp.Literal) and not node.is_string and node.this.isdecimal():
-        return str(node.this)
-    raise NotAllowed("An element of a tuple is asked for by its number or name: pair.1.", node)
-
-
-def _checked_type(text: str, node: exp.Expr) -> str:
-    position = 0
-    while position < len(text):
-        found = _TYPE.match(text, position)
-        if not found or (found["word"] and found["word"] not in TYPES):
-            raise NotAllowed(
-                f"There is no cast to {text!r} here. Types are made of {', '.join(sorted(TYPES))}.",
-                node,
-            )
-        position = found.end()
-    return text
-
-
-def _unknown_function(name: str) -> str:
-    if name.lower() in readable_views():
-        return f"{name} is a view, not a function. Leave the brackets out: FROM {name}."
-    near = get_close_matches(name, function_names(), n=3, cutoff=0.75)
-    advice = f" Is it {' or '.join(near)}?" if near else " docs/sql.md says which there are."
-    return f"The function {name} may not be used here.{advice}"
