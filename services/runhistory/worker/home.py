@@ -63,6 +63,8 @@ class Home:
             ) from None
         for folder in ("claims", "attempts", "environments", "sdk"):
             (root / folder).mkdir(exist_ok=True, mode=0o700)
+        for unfinished in (root / "claims").glob(_unfinished("*").name):
+            unfinished.unlink()
         self.worker_id = self._load_worker_id()
         self._link_sdk()
 
@@ -119,9 +121,14 @@ class Home:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Make `path` hold `content`: wholly or, whatever happens meanwhile, not at all."""
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = _unfinished(path)
     with fresh.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def _unfinished(path: str | Path) -> Path:
+    """Where the content of `path` is written first; a kill may leave it there."""
+    return Path(path).with_name(f".{Path(path).name}.new")

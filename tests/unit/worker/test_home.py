@@ -42,3 +42,28 @@ def test_the_sdk_folder_holds_the_package_and_nothing_else(tmp_path: Path) -> No
     assert [path.name for path in home.sdk.iterdir()] == ["runhistory"]
     assert (home.sdk / "runhistory" / "__init__.py").is_file()
     home.close()
+
+
+def test_a_claim_that_was_being_written_when_the_worker_died_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Died(Exception):
+        """The process ends between writing the file and giving it its name."""
+
+    def die(*_: object) -> None:
+        raise Died
+
+    claim = Claim(claim_id="c", workspace="default", run_id="0" * 32)
+    home = Home(tmp_path)
+    home.remember(claim)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", die)
+        with pytest.raises(Died):
+            home.remember(claim)
+    home.close()
+
+    later = Home(tmp_path)
+    assert later.claims() == [claim]
+    later.forget(claim.claim_id)
+    assert list((tmp_path / "claims").iterdir()) == []
+    later.close()
