@@ -76,12 +76,14 @@ class Environment(Struct, frozen=True, forbid_unknown_fields=True):
     """The Python environment a script runs in.
 
     `requirements` are the lines of a pip requirements file; None means: the snapshot's own
-    requirements.txt, and without that the worker's interpreter.
+    requirements.txt, and without that the worker's interpreter. `lock_sha256` is the blob with an
+    earlier run's packages; where it is given they are what is installed, and nothing else is.
     """
 
     name: Text = ""
     requirements: tuple[Text, ...] | None = None
     python_version: Text | None = None
+    lock_sha256: Sha256 | None = None
     variables: Annotated[dict[VariableName, Argument], Meta(max_length=1_000)] = {}
 
 

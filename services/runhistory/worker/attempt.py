@@ -34,13 +34,9 @@ from runhistory.kafka.publisher import Publisher
 from runhistory.objects.store import ObjectStore
 from runhistory.runtime.gpus import GpuProbe
 from runhistory.worker.board import KnownRun
+from runhistory.worker.builder import Builder, EnvironmentFailed
 from runhistory.worker.console import Console
-from runhistory.worker.environments import (
-    Builder,
-    EnvironmentFailed,
-    Environments,
-    wanted_environment,
-)
+from runhistory.worker.environments import Environments
 from runhistory.worker.gpus import Lease
 from runhistory.worker.heartbeats import IdleGpus, heartbeat_of
 from runhistory.worker.holder import Holder
@@ -48,10 +44,11 @@ from runhistory.worker.home import Claim, Home
 from runhistory.worker.keep import CONSOLE_NAME, FILES_IN_A_COMMAND, Found, keep_files, store_file
 from runhistory.worker.load import LoadProbe, LoadSampler
 from runhistory.worker.outcome import Exit, failure
+from runhistory.worker.preparation import Prepared, Workshop, prepare
 from runhistory.worker.processes import kill_marked
 from runhistory.worker.script import ScriptProcess
 from runhistory.worker.settings import WorkerSettings
-from runhistory.worker.snapshot import SnapshotUnusable, check_out
+from runhistory.worker.snapshot import SnapshotUnusable
 from runhistory.worker.variables import marks, script_variables
 
 CANCEL_GRACE: Final = 10.0
@@ -187,12 +184,11 @@ class Attempt:
         return await self._keep(), error
 
     async def _execute(self) -> RunError | None:
-        environment = await self._unless_stopped(self._prepare())
-        reply = await self._unless_stopped(self._holder.start())
-        if reply.outcome == "refused":
-            self._note_refusal(reply)
-            raise _Stopped
-        ended = await self._call(environment)
+        prepared = await self._unless_stopped(self._prepare())
+        recorded = self._holder.record_environment(prepared.environment)
+        self._stop_if_refused(await self._unless_stopped(recorded))
+        self._stop_if_refused(await self._unless_stopped(self._holder.start()))
+        ended = await self._call(prepared.folder)
         if ended.left_behind:
             self._console.system(f"Processes left behind and ended: {ended.left_behind}.")
         if not self._is_cut_short and self._stop is not Stop.CANCELED:
@@ -202,25 +198,18 @@ class Attempt:
         last_errors = list(self._console.last_errors)
         return failure(ended, last_errors, terminated=self._is_cut_short)
 
-    async def _prepare(self) -> Path | None:
-        """Check out and build; the environment's folder, None for the worker's interpreter."""
-        spec, tools = self._run.spec, self._tools
-        self._console.system(f"Attempt {self._claim.attempt} on {tools.settings.node}.")
-        await check_out(tools.store, self._run.workspace, spec.snapshot_id, self._work)
-        if not spec.command and not (self._work / spec.script).is_file():
-            raise SnapshotUnusable(f"The snapshot has no file {spec.script!r} to call.")
-        wanted = wanted_environment(spec.environment, self._work)
-        if wanted is None:
-            self._console.system(f"Environment: the worker's own, {sys.executable}.")
-            return None
-        self._console.system(f"Environment {wanted.recipe.hash}:")
-        folder, kept = await tools.environments.provide(
-            wanted,
-            self._folder / "environment",
-            Builder(self._marks, self._console.system),
+    async def _prepare(self) -> Prepared:
+        """Code and environment, made ready."""
+        tools, tell = self._tools, self._console.system
+        tell(f"Attempt {self._claim.attempt} on {tools.settings.node}.")
+        shop = Workshop(
+            store=tools.store,
+            environments=tools.environments,
+            builder=Builder(self._marks, tell),
+            tell=tell,
         )
-        self._console.system("It was built before." if kept else "It is built.")
-        return folder
+        private = self._folder / "environment"
+        return await prepare(shop, self._run.workspace, self._run.spec, self._work, private)
 
     async def _call(self, environment: Path | None) -> Exit:
         for name in ("outputs", "logs"):
@@ -319,6 +308,11 @@ class Attempt:
             )
         reply = await report_end(self._holder, error, canceled=self._stop is Stop.CANCELED)
         return str(reply.status)
+
+    def _stop_if_refused(self, reply: Reply) -> None:
+        if reply.outcome == "refused":
+            self._note_refusal(reply)
+            raise _Stopped
 
     def _note_refusal(self, reply: Reply) -> None:
         """The run is not ours to go on with: a cancel came first, or another ended it."""

@@ -16,11 +16,12 @@ from runhistory.domain.commands import (
     CompleteRun,
     ConfirmCancel,
     FailRun,
+    RecordEnvironment,
     ReportExit,
     StartRun,
 )
 from runhistory.domain.ids import new_command_id
-from runhistory.domain.values import FileEntry, RunError
+from runhistory.domain.values import FileEntry, ResolvedEnvironment, RunError
 from runhistory.events.codec import Reply
 from runhistory.kafka.commands import CommandClient, ReplyTimeout
 
@@ -48,6 +49,12 @@ class Holder:
                 node=node,
                 gpus=gpus,
             )
+        )
+
+    async def record_environment(self, environment: ResolvedEnvironment) -> Reply:
+        """This is what the script will run in."""
+        return await self._report(
+            self._make(RecordEnvironment, claim_id=self.claim_id, environment=environment)
         )
 
     async def start(self) -> Reply:

@@ -5,12 +5,8 @@ from pathlib import Path
 import pytest
 
 from runhistory.domain.values import Environment
-from runhistory.worker.environments import (
-    EnvironmentFailed,
-    Recipe,
-    base_requirements,
-    wanted_environment,
-)
+from runhistory.worker.builder import EnvironmentFailed
+from runhistory.worker.recipes import Recipe, base_requirements, wanted_environment
 
 
 def recipe(folder: Path, spec: Environment | None = None) -> Recipe:

@@ -1,0 +1,1 @@
+"""What a script runs in, as a text that can be installed again: locks, and what is installed."""
