@@ -34,7 +34,7 @@ SHORT = {
 class WatchWorld:
     """Makes runs, lets their attempts be heard of, and sees what is said about them."""
 
-    def __init__(self, bootstrap: str, folder: Path, url: str = "") -> None:
+    def __init__(self, bootstrap: str, folder: Path, url: str = "http://127.0.0.1:1") -> None:
         self._bootstrap, self.folder, self._url = bootstrap, folder, url
         self.client = CommandClient(bootstrap, "test")
         self.events: dict[str, list[RunEvent]] = defaultdict(list)
@@ -42,14 +42,19 @@ class WatchWorld:
         self._producer: AIOKafkaProducer
 
     def service(self, room: str, name: str = "", **environment: str) -> ServiceProcess:
-        """A process, not started. ClickHouse is away."""
+        """A process, not started; one of the same name has its partitions at once.
+
+        ClickHouse is away.
+        """
+        settings = {
+            **SHORT,
+            "RUNHISTORY_KAFKA": self._bootstrap,
+            "RUNHISTORY_CLICKHOUSE": f"http://127.0.0.1:{free_port()}",
+            "RUNHISTORY_URL": self._url,
+            "RUNHISTORY_INSTANCE": name or room,
+        }
         return ServiceProcess(
-            room,
-            self.folder / f"{name or room}.log",
-            RUNHISTORY_KAFKA=self._bootstrap,
-            RUNHISTORY_CLICKHOUSE=f"http://127.0.0.1:{free_port()}",
-            RUNHISTORY_URL=self._url or f"http://127.0.0.1:{free_port()}",
-            **{**SHORT, **environment},
+            room, self.folder / f"{name or room}.log", **{**settings, **environment}
         )
 
     async def __aenter__(self) -> "WatchWorld":

@@ -1,17 +1,19 @@
 """The watch process on a real broker: silence, life, loss, and watchers that come and go."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from runhistory.domain.events import RunFailed, RunNotResponding
+from runhistory.domain.events import RunFailed, RunNotResponding, RunResponded, RunWarned
 from tests.conftest import Broker
-from tests.support.service_process import ServiceProcess
-from tests.support.watch_world import NOT_RESPONDING, WatchWorld
+from tests.support.service_process import ServiceProcess, free_port
+from tests.support.watch_world import LOST, NOT_RESPONDING, WatchWorld
 
 pytestmark = pytest.mark.infrastructure
 
@@ -70,3 +72,86 @@ async def test_silence_and_life_come_and_go(world: WatchWorld) -> None:
     assert failed.error.code == "Lost"
     assert world.statuses(lively)[-1] == "Running"
     assert world.count(lively, RunNotResponding) == 0
+
+
+async def test_an_interactive_run_is_judged_by_what_comes_through_the_gateway(
+    broker: Broker, lifecycle: ServiceProcess, world: WatchWorld
+) -> None:
+    """A watcher that cannot see the gateway says nothing about it; one that can, does."""
+    run_id = await world.interactive_run()
+    nowhere = {"RUNHISTORY_URL": f"http://127.0.0.1:{free_port()}"}
+    with world.service("watch", **nowhere) as blind:
+        blind.wait_ready()
+        script = await world.script_run()
+        await world.until_status(script, "NotResponding")
+        await asyncio.sleep(NOT_RESPONDING)
+        assert world.statuses(run_id)[-1] == "Running"
+        blind.stop()
+    with world.service("watch") as watch:
+        watch.wait_ready()
+        await world.until_status(run_id, "Failed")
+
+
+async def test_a_watcher_that_was_away_loses_nobody_and_repeats_nothing(world: WatchWorld) -> None:
+    """Away for longer than it takes to be lost; the heartbeats of that time are in the log."""
+    lively, dead = await world.script_run(), await world.script_run()
+    idle = {"GPU-1": datetime.now(UTC) - timedelta(minutes=10)}
+    async with world.beating(lively):
+        with world.service("watch") as watch:
+            watch.wait_ready()
+            await world.beat(lively, gpu_idle_since=idle)
+            await world.until_status(dead, "NotResponding")
+            await world.until(lambda: world.count(lively, RunWarned))
+            watch.kill()
+        await asyncio.sleep(LOST + NOT_RESPONDING)
+        with world.service("watch") as watch:
+            watch.wait_ready()
+            await world.beat(lively, gpu_idle_since=idle)
+            await world.until_status(dead, "Failed")
+            await asyncio.sleep(NOT_RESPONDING)
+    assert world.statuses(lively)[-1] == "Running"
+    assert world.count(lively, RunNotResponding) == 0
+    assert world.count(lively, RunWarned) == 1
+    assert world.count(dead, RunNotResponding) == 1
+
+
+async def test_a_frozen_watcher_wakes_up_and_accuses_nobody(world: WatchWorld) -> None:
+    run_id = await world.script_run()
+    with world.service("watch") as watch:
+        async with world.beating(run_id):
+            watch.wait_ready()
+            await asyncio.sleep(NOT_RESPONDING + 1)
+            watch.freeze()
+            await asyncio.sleep(LOST + 1)
+            watch.thaw()
+            await asyncio.sleep(2 * NOT_RESPONDING)
+            assert world.count(run_id, RunNotResponding) == 0
+        await world.until_status(run_id, "NotResponding")
+
+
+async def test_two_watchers_and_deaths_at_any_moment_tell_each_thing_once(
+    world: WatchWorld,
+) -> None:
+    runs = [await world.script_run() for _ in range(12)]  # over all partitions
+    patient = {"RUNHISTORY_LOST_SECONDS": "15"}
+    with (
+        world.service("watch", **patient) as first,
+        world.service("watch", "second", **patient) as second,
+    ):
+        first.wait_ready()
+        second.wait_ready()
+        deaths = random.Random(7)
+        for _ in range(2):  # a silence, which a life ends
+            async with world.beating(*runs):
+                await world.until(lambda: all(world.statuses(r)[-1] == "Running" for r in runs))
+            for victim in (first, second):
+                await asyncio.sleep(deaths.uniform(0, NOT_RESPONDING))
+                victim.kill()
+                victim.start()
+            await world.until(lambda: all(world.statuses(r)[-1] == "NotResponding" for r in runs))
+        await world.until(lambda: all(world.statuses(r)[-1] == "Failed" for r in runs), 90)
+        await asyncio.sleep(NOT_RESPONDING)
+    for run_id in runs:
+        assert world.count(run_id, RunNotResponding) == 2
+        assert world.count(run_id, RunResponded) == 1
+        assert world.count(run_id, RunFailed) == 1
