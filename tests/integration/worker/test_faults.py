@@ -69,7 +69,7 @@ class Lifecycle:
     async def send(self, command: Command) -> Reply:
         self.before(command)
         self.sent.append(command)
-        decision = decide(self.state, command, Context(datetime.now(UTC), frozenset({"local"})))
+        decision = decide(self.state, command, Context(datetime.now(UTC)))
         if isinstance(decision, Accepted):
             for event in decision.events:
                 self.state = evolve(self.state, event)

@@ -20,12 +20,12 @@ def _specs(files: StackFiles) -> dict[str, ProcessSpec]:
 
 
 def test_they_start_in_the_order_of_the_page(files: StackFiles) -> None:
-    order = ["kafka", "engine", "lifecycle", "sink", "gateway", "watch", "worker"]
+    order = ["kafka", "engine", "lifecycle", "sink", "gateway", "watch", "worker", "scheduler"]
 
     assert list(_specs(files)) == order == list(STOP_SECONDS)
 
 
-@pytest.mark.parametrize("name", ["lifecycle", "sink", "gateway", "watch", "worker"])
+@pytest.mark.parametrize("name", ["lifecycle", "sink", "gateway", "watch", "worker", "scheduler"])
 def test_a_service_understands_its_environment(files: StackFiles, name: str) -> None:
     spec = _specs(files)[name]
 

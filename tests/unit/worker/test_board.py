@@ -48,7 +48,7 @@ def history(*commands: type[Command], target: str = "local", minutes: int = 0) -
             )
         },
     }
-    context = Context(NOW + timedelta(minutes=minutes), frozenset({"local", "other"}))
+    context = Context(NOW + timedelta(minutes=minutes))
     for kind in (CreateRun, *commands):
         command = kind(
             workspace="default",
