@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from runhistory.sdk import heartbeats
 from runhistory.sdk.errors import FlushTimeout
 from runhistory.sdk.metric_writer import MetricWriter
 
@@ -90,6 +91,7 @@ def _expect_end() -> None:
         if process.parent_process() is not None:
             util.Finalize(None, send_what_remains, exitpriority=100)
     _expecting_end_of = os.getpid()
+    heartbeats.resume()  # a child that logs speaks for the run as well
 
 
 def _begin_anew() -> None:
