@@ -124,7 +124,8 @@ CREATE TABLE IF NOT EXISTS {storage}.runs
     claim SimpleAggregateFunction(max, Tuple(version UInt64, worker_id String, node String, gpus Array(String))),
     exit SimpleAggregateFunction(max, Tuple(version UInt64, code Nullable(Int64), signal String)),
     error SimpleAggregateFunction(max, Tuple(version UInt64, code String, message String, details String)),
-    cancel SimpleAggregateFunction(max, Tuple(version UInt64, reason String))
+    cancel SimpleAggregateFunction(max, Tuple(version UInt64, reason String)),
+    environment SimpleAggregateFunction(max, Tuple(version UInt64, json String)) COMMENT 'what the script really runs in'
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (workspace, run_id);
@@ -153,7 +154,8 @@ SELECT
     (if(event_type = 'run.claimed.v1', event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
     (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), event.version, 0), event.exit_code, event.signal) AS exit,
     (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), event.version, 0), event.error.code, event.error.message, event.error.details) AS error,
-    (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel
+    (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel,
+    (if(event_type = 'run.environment_recorded.v1', event.version, 0), raw_environment) AS environment
 FROM
 (
     SELECT
@@ -162,6 +164,7 @@ FROM
         parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
         toDateTime64(0, 6, 'UTC') AS never,
         JSONExtractRaw(data, 'content', 'spec') AS raw_spec,
+        JSONExtractRaw(data, 'environment') AS raw_environment,
         JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name Nullable(String), description Nullable(String), snapshot_id String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String, reproduces String, spec Tuple(compute_target String, snapshot_id String)))') AS event
     FROM {storage}.events_landing
     WHERE type LIKE 'run.%'

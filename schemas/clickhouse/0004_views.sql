@@ -165,6 +165,7 @@ SELECT
     max(storage.error).message AS error_message,
     max(storage.error).details AS error_details,
     max(storage.cancel).reason AS cancel_reason,
+    nullIf(max(storage.environment).json, '') AS environment,
     storage.run_id AS run_uuid
 FROM {storage}.runs AS storage
 WHERE storage.run_id NOT IN (SELECT run_id FROM {storage}.deleted_runs)

@@ -22,6 +22,7 @@ from runhistory.domain.commands import (
     DeleteRun,
     DescribeExperiment,
     FailRun,
+    RecordEnvironment,
     RemoveExperimentTags,
     ReportExit,
     SetExperimentTags,
@@ -31,7 +32,13 @@ from runhistory.domain.commands import (
 )
 from runhistory.domain.ids import experiment_id, new_run_id
 from runhistory.domain.status import RunStatus
-from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+from runhistory.domain.values import (
+    FileEntry,
+    ResolvedEnvironment,
+    RunContent,
+    RunError,
+    ScriptSpec,
+)
 from runhistory.query.deleted_runs import RunDeleted
 from runhistory.query.experiments import get_experiment, is_deleted, list_experiments
 from runhistory.query.files import find_file, list_files
@@ -90,7 +97,9 @@ def test_a_failed_script_run_with_all_that_is_known_of_it(client: Client, worksp
         _create(workspace, run_id, description="d", properties={"p": "1"}, **content),
         ClaimRun(**own, claim_id="c", worker_id="w1", node="n1", gpus=("g",)),
     )
+    environment = ResolvedEnvironment(python_version="3.11.7", packages_sha256="1" * 64)
     history.apply(
+        RecordEnvironment(**_command(workspace, run_id), claim_id="c", environment=environment),
         StartRun(**_command(workspace, run_id), claim_id="c"),
         ReportExit(**_command(workspace, run_id), claim_id="c", exit_code=3),
         FailRun(**_command(workspace, run_id), claim_id="c", error=RunError("E", "bad", "why")),
@@ -107,17 +116,18 @@ def test_a_failed_script_run_with_all_that_is_known_of_it(client: Client, worksp
     assert (run.spec, run.snapshot_id, run.compute_target) == (spec, "0" * 64, "local")
     assert (run.worker_id, run.node, run.gpus) == ("w1", "n1", ["g"])
     assert (run.tags, run.params, run.properties) == ({"ü": "new"}, {"lr": "0.1"}, {"p": "1"})
-    seconds = [START + timedelta(seconds=second) for second in range(6)]
-    assert (run.created, run.started, run.ended) == (seconds[0], seconds[2], seconds[4])
-    assert run.updated == seconds[5]
+    seconds = [START + timedelta(seconds=second) for second in range(7)]
+    assert (run.created, run.started, run.ended) == (seconds[0], seconds[3], seconds[5])
+    assert run.updated == seconds[6]
+    assert run.environment == environment
     assert [(change.status, change.time) for change in run.timeline] == [
         ("NotStarted", seconds[0]),
         ("Starting", seconds[0]),
         ("Queued", seconds[0]),
         ("Preparing", seconds[1]),
-        ("Running", seconds[2]),
-        ("Finalizing", seconds[3]),
-        ("Failed", seconds[4]),
+        ("Running", seconds[3]),
+        ("Finalizing", seconds[4]),
+        ("Failed", seconds[5]),
     ]
     assert latest_attempt(client, workspace=workspace, run_id=run_id) == 1
 

@@ -27,7 +27,8 @@ def load_held_objects(client: Client, *, workspace: str, run_id: str) -> HeldObj
         SELECT
             groupUniqArrayArray(arrayConcat(
                 JSONExtract(data, 'files', 'Array(Tuple(sha256 String))').1,
-                [JSONExtractString(data, 'environment', 'packages_sha256')])),
+                [JSONExtractString(data, 'environment', 'packages_sha256'),
+                 JSONExtractString(data, 'content', 'spec', 'environment', 'lock_sha256')])),
             groupUniqArrayArray([
                 JSONExtractString(data, 'content', 'spec', 'snapshot_id'),
                 JSONExtractString(data, 'snapshot_id')])
@@ -42,7 +43,7 @@ def load_held_objects(client: Client, *, workspace: str, run_id: str) -> HeldObj
 
 
 def find_used_blobs(client: Client, *, workspace: str, blobs: Collection[str]) -> set[str]:
-    """Those of the blobs that a run which is not deleted has as a file or as its packages.
+    """Those of the blobs that a run which is not deleted has as a file or packages, or will have.
 
     Raises:
         EngineUnavailable
@@ -57,6 +58,10 @@ def find_used_blobs(client: Client, *, workspace: str, blobs: Collection[str]) -
         FROM runhistory.events
         WHERE workspace = {workspace:String} AND type = 'run.environment_recorded.v1'
             AND sha256 IN {blobs:Array(String)}
+        UNION DISTINCT
+        SELECT DISTINCT JSONExtractString(ifNull(spec, ''), 'environment', 'lock_sha256') AS sha256
+        FROM runhistory.runs
+        WHERE workspace = {workspace:String} AND sha256 IN {blobs:Array(String)}
         """,
         workspace=workspace,
         blobs=list(blobs),

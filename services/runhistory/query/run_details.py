@@ -8,7 +8,7 @@ import msgspec.inspect
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
-from runhistory.domain.values import RunError, ScriptSpec
+from runhistory.domain.values import ResolvedEnvironment, RunError, ScriptSpec
 from runhistory.events import tolerance
 from runhistory.query.deleted_runs import refuse_deleted
 from runhistory.query.pairs import load_pairs
@@ -16,6 +16,7 @@ from runhistory.query.rows import read
 from runhistory.query.runs import SUMMARY_COLUMNS, RunSummary, ShownStatus, summary_fields
 
 _SPEC_TYPE: Final = msgspec.inspect.type_info(ScriptSpec)
+_ENVIRONMENT_TYPE: Final = msgspec.inspect.type_info(ResolvedEnvironment)
 
 
 class StatusChange(Struct, frozen=True):
@@ -37,7 +38,8 @@ class RunWarning(Struct, frozen=True):
 class RunDetails(RunSummary, frozen=True, kw_only=True):
     """All that is known of a run. `children` counts its own, not theirs.
 
-    `exit_code`, `signal` and `error` are the current attempt's.
+    `exit_code`, `signal` and `error` are the current attempt's; `environment` is the one that was
+    recorded last.
     """
 
     children: int
@@ -54,11 +56,12 @@ class RunDetails(RunSummary, frozen=True, kw_only=True):
     signal: str | None
     error: RunError | None
     cancel_reason: str
+    environment: ResolvedEnvironment | None
 
 
 _DETAILS: Final = (
     "spec, snapshot_id, worker_id, node, gpus, exit_code, signal, error_code, error_message, "
-    "error_details, cancel_reason"
+    "error_details, cancel_reason, environment"
 )
 
 
@@ -81,8 +84,8 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         return None
     row = found[0]
     rest = row[len(SUMMARY_COLUMNS.split(", ")) :]
-    spec, snapshot_id, worker_id, node, gpus, exit_code, signal, *failed, cancel_reason = rest
-    code, message, details = failed
+    spec, snapshot_id, worker_id, node, gpus, exit_code, signal, *failed = rest
+    code, message, details, cancel_reason, environment = failed
     return RunDetails(
         **summary_fields(row),
         tags=load_pairs(client, "tags", workspace, [run_id])[run_id],
@@ -100,6 +103,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         signal=signal,
         error=RunError(code, message, details) if code else None,
         cancel_reason=cancel_reason,
+        environment=_environment(environment) if environment else None,
     )
 
 
@@ -127,6 +131,12 @@ def _spec(text: str) -> ScriptSpec:
     """The spec, without what a newer writer added to it."""
     known = tolerance.prune(msgspec.json.decode(text), _SPEC_TYPE)
     return msgspec.convert(known, ScriptSpec)
+
+
+def _environment(text: str) -> ResolvedEnvironment:
+    """What it ran in, without what a newer writer added to it."""
+    known = tolerance.prune(msgspec.json.decode(text), _ENVIRONMENT_TYPE)
+    return msgspec.convert(known, ResolvedEnvironment)
 
 
 def _timeline(client: Client, workspace: str, run_id: str) -> list[StatusChange]:
