@@ -11,29 +11,26 @@ _WAITING: Final = {RunStatus.QUEUED, RunStatus.PROVISIONING}
 
 
 def waiting_hint(client: "RunClient", details: dict[str, Any]) -> str | None:
-    """Such as `waits for a free slot on gpu-pool (2 runs before it)`; None: it does not wait.
+    """Such as `waits for a free slot on gpu-pool (2 runs before it)`.
 
-    Raises:
-        RunHistoryError: the gateway does not answer.
+    None: it does not wait, or that cannot be told now; a hint is nothing to wait or fail for.
     """
-    name = details.get("compute_target") or (details.get("spec") or {}).get("compute_target")
+    name = details.get("compute_target")
     if details["status"] not in _WAITING or not name:
         return None
-    from runhistory.sdk.errors import NotFound
+    from runhistory.sdk.errors import RunHistoryError
 
     try:
-        target = client.connection.get(f"/compute/{name}")
-    except NotFound:
-        return f"waits on {name}, which was deleted"
-    before, pool = _before(target, client.run_id), target["pool"]
-    if before:
+        target = client.connection.get(f"/compute/{name}", patience=0.0)
+    except RunHistoryError:
+        return None
+    waiting: list[str] = target["waiting_runs"]
+    if client.run_id not in waiting:
+        return None
+    if before := waiting.index(client.run_id):
         runs = "1 run" if before == 1 else f"{before} runs"
         return f"waits for a free slot on {name} ({runs} before it)"
+    pool = target["pool"]
     if target["running"] >= pool["max_nodes"] * pool["slots"]:
         return f"waits for a free slot on {name} (all of them are taken)"
     return None
-
-
-def _before(target: dict[str, Any], run_id: str) -> int:
-    waiting: list[str] = target["waiting_runs"]
-    return waiting.index(run_id) if run_id in waiting else 0

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from runhistory.gateway.app import create_app
@@ -44,7 +45,11 @@ def appender() -> Appender:
 
 @pytest.fixture
 def app(appender: Appender) -> Any:
-    rest: Any = dict.fromkeys(("commands", "attempts", "watermarks", "reader", "objects", "events"))
+    rest: Any = {
+        field.name: None
+        for field in msgspec.structs.fields(Gateway)
+        if field.required and field.name != "appender"
+    }
     return create_app(Gateway(appender=appender, **rest))
 
 
