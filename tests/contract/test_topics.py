@@ -10,8 +10,8 @@ from runhistory.events.codec import Reply
 from runhistory.events.heartbeat import Heartbeat
 from runhistory.events.log_batch import LOG_LINES_WRITTEN
 from runhistory.events.metric_batch import METRICS_LOGGED
-from runhistory.events.record_batch import RECORDS_LOGGED
 from runhistory.events.node_events import NODE_EVENTS
+from runhistory.events.record_batch import RECORDS_LOGGED
 from runhistory.events.schemas import MESSAGES
 from runhistory.kafka.topics import Topic, load_topics
 
@@ -48,7 +48,8 @@ def test_a_topic_says_all_it_must(name: str) -> None:
 def test_what_is_stored_has_a_place_for_dead_letters_that_are_kept() -> None:
     letters = {name.removesuffix(".dlq") for name in TOPICS if name.endswith(".dlq")}
     stored = {name for name in KEPT if not name.endswith(".dlq")}
-    assert stored == letters == {"run.events", "run.metrics", "run.logs", "run.records", "compute.events"}
+    kept = {"run.events", "run.metrics", "run.logs", "run.records", "compute.events"}
+    assert stored == letters == kept
     assert {f"{name}.dlq" for name in letters} <= set(KEPT)
 
 

@@ -1,8 +1,8 @@
 """What becomes of the nodes of compute targets, on the topic compute.events.
 
 A node has a place in its pool (`node`, such as gpu-pool-2) and in it one `life` after the other,
-counted from 1. Its worker keeps its id over all of them. Whoever manages the nodes tells each of these
-facts once or, after a fault, again in the same words.
+counted from 1. Its worker keeps its id over all of them. Whoever manages the nodes tells each of
+these facts once or, after a fault, again in the same words.
 """
 
 from datetime import datetime

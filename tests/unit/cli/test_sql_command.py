@@ -34,7 +34,8 @@ def test_a_table(gateway: CannedGateway) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["name", "loss", "at", "which"]
-    assert lines[1].split() == ["brave_otter", "0.123457", "2026-01-02T03:04:05.000006Z", "[1,", "2]"]
+    time = "2026-01-02T03:04:05.000006Z"
+    assert lines[1].split() == ["brave_otter", "0.123457", time, "[1,", "2]"]
     assert "nan" in lines[2]
     assert "3 rows in 12 ms, 1,234 rows read" in result.stderr
 
