@@ -1,10 +1,11 @@
 """What the command line says: results on stdout, progress and errors on stderr.
 
-Colour only on a terminal (and never with NO_COLOR). In a pipe a table is as wide as it needs to
-be: nothing is cut off or folded, one line is one row.
+Colour and bold only on a terminal, and not where NO_COLOR is set. In a pipe a table is as wide as
+it needs to be: nothing is cut off or folded, one line is one row.
 """
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -29,7 +30,6 @@ STATUS_STYLES: Final = {
 
 
 NAME: Final = "runhistory"
-_AS_WIDE_AS_NEEDED: Final = 1_000_000
 _GAP: Final = 2  # characters between columns
 _FOLDED: Final = 8  # characters that a folded column has at least
 
@@ -100,43 +100,61 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    rows, width = list(rows), _AS_WIDE_AS_NEEDED
+    rows = list(rows)
+    widths = [_width(column, number, rows) for number, column in enumerate(columns)]
     if is_terminal(sys.stdout):
-        columns, rows, width = _fit(columns, rows, shutil.get_terminal_size().columns)
+        room = shutil.get_terminal_size().columns
+        kept = _kept(columns, widths, room)
+        columns = [columns[number] for number in kept]
+        rows = [[row[number] for number in kept] for row in rows]
+        widths = _shrunk(columns, [widths[number] for number in kept], room)
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
+    for column, width in zip(columns, widths, strict=True):
         drawn.add_column(
             Text(column.name),
             justify="right" if column.right else "left",
             style=column.style,
             overflow="fold",
-            no_wrap=column.whole or not is_terminal(sys.stdout),
-            min_width=_least_width(column, number, rows),
+            width=width,
         )
+    total = sum(widths) + _GAP * len(widths)
     for row in rows:
         drawn.add_row(*(Text(cell, style=STATUS_STYLES.get(cell, "")) for cell in row))
-    if is_terminal(sys.stdout):
-        Console(width=width).print(drawn)
+    if _is_styled(sys.stdout):
+        Console(width=total).print(drawn)
         return
-    in_a_pipe = Console(width=width, color_system=None)
-    with in_a_pipe.capture() as captured:
-        in_a_pipe.print(drawn)
+    plain = Console(width=total, color_system=None)
+    with plain.capture() as captured:
+        plain.print(drawn)
     for line in captured.get().splitlines():
         raw(line.rstrip())
 
 
-def _fit(
-    columns: Sequence[Column], rows: list[Sequence[str]], room: int
-) -> tuple[Sequence[Column], list[Sequence[str]], int]:
-    """The columns and rows that are shown, and the width: more than `room` if nothing helps."""
+def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """The numbers of the columns that are shown."""
     kept = list(range(len(columns)))
-    widths = [_width(column, number, rows) for number, column in enumerate(columns)]
     for number, column in enumerate(columns):
         if column.optional and sum(widths[one] + _GAP for one in kept) - _GAP > room:
             kept.remove(number)
-    least = sum(_least_width(columns[one], one, rows) + _GAP for one in kept) - _GAP
-    shown = [[row[one] for one in kept] for row in rows]
-    return [columns[one] for one in kept], list(shown), max(room, least)
+    return kept
+
+
+def _shrunk(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """The widths that fit `room`, where folding the cells that may be folded is enough for it."""
+    found = list(widths)
+    over = sum(found) + _GAP * (len(found) - 1) - room
+    while over > 0:
+        slack = [
+            0 if column.whole else width - max(len(column.name), min(width, _FOLDED))
+            for column, width in zip(columns, found, strict=True)
+        ]
+        if not any(slack):
+            break
+        widest = slack.index(max(slack))
+        taken = min(over, slack[widest])
+        found[widest] -= taken
+        over -= taken
+    return found
 
 
 def _width(column: Column, number: int, rows: Sequence[Sequence[str]]) -> int:
@@ -145,14 +163,14 @@ def _width(column: Column, number: int, rows: Sequence[Sequence[str]]) -> int:
     return max(map(cell_len, (column.name, *(row[number] for row in rows))))
 
 
-def _least_width(column: Column, number: int, rows: Sequence[Sequence[str]]) -> int:
-    width = _width(column, number, rows)
-    return width if column.whole else max(len(column.name), min(width, _FOLDED))
-
-
 def is_terminal(stream: TextIO) -> bool:
     """Whether a person looks at it."""
     return stream.isatty()
+
+
+def _is_styled(stream: TextIO) -> bool:
+    """Whether to use colour, bold and the like: not where NO_COLOR says anything."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def _pasteable(path: Path) -> str:
@@ -166,7 +184,7 @@ def _pasteable(path: Path) -> str:
 
 def _line(text: str, style: str, *, to_stderr: bool) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
-    if not style or not is_terminal(stream):
+    if not style or not _is_styled(stream):
         stream.write(text + "\n")
         stream.flush()
         return

@@ -17,7 +17,9 @@ from runhistory.cli import (
     compute,
     console,
     events,
+    experiments,
     files,
+    life,
     logs,
     metrics,
     runs,
@@ -26,6 +28,7 @@ from runhistory.cli import (
     sql,
     stack,
     submit,
+    tagging,
 )
 from runhistory.sdk.errors import RunHistoryError
 from runhistory.snapshots.manifest import SnapshotError
@@ -112,11 +115,19 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     files.files,
     files.download,
     cancel.cancel,
+    life.pause,
+    life.resume,
+    tagging.tag,
+    tagging.describe,
+    life.archive,
+    life.reactivate,
+    life.delete,
     snapshot.snapshot,
     sql.sql,
 )
 for command in COMMANDS:
     app.command(cls=submit.SubmitCommand if command is submit.submit else None)(command)
+app.add_typer(experiments.app, name="experiments")
 app.add_typer(compute.app, name="compute")
 
 

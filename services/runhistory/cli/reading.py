@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runhistory.cli import completion
+
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
     from runhistory.sdk.workspace import Workspace
@@ -21,6 +23,30 @@ RunReference = Annotated[
         metavar="RUN",
         help="A run's id, the beginning of it, its display name, or @latest.",
         callback=_not_empty,
+        autocompletion=completion.runs,
+    ),
+]
+RunReferences = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...",
+        help="Runs, each by its id, the beginning of it, its display name, or @latest.",
+        autocompletion=completion.runs,
+    ),
+]
+ExperimentName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The experiment's name.", autocompletion=completion.experiments
+    ),
+]
+ExperimentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--experiment",
+        "-e",
+        help="Only those of this experiment.",
+        autocompletion=completion.experiments,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -47,6 +73,27 @@ def open_run(reference: str) -> "RunClient":
     if is_run_id(reference):
         return RunClient(connection, reference)
     return RunClient(connection, connection.get("/runs/resolve", ref=reference)["run_id"])
+
+
+def open_runs(references: list[str]) -> list["RunClient"]:
+    """The runs that `references` mean, each once; none when one of them means nothing.
+
+    Raises:
+        NotFound, Conflict: as `open_run`.
+    """
+    found = {run.run_id: run for run in map(open_run, references)}
+    return list(found.values())
+
+
+def names_or_pairs(given: list[str] | None, option: str) -> list[str]:
+    """`NAME` or `NAME=VALUE` options, as the gateway filters by them: `name`, `name:value`.
+
+    Raises:
+        typer.BadParameter: one has no name.
+    """
+    if any(text.startswith("=") or not text for text in given or ()):
+        raise typer.BadParameter("give NAME=VALUE, or NAME for any value", param_hint=option)
+    return [":".join(text.split("=", 1)) for text in given or ()]
 
 
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:

@@ -4,8 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
-from runhistory.cli import console, words
-from runhistory.cli.reading import AsJson, open_workspace, pairs
+from runhistory.cli import completion, console, words
+from runhistory.cli.reading import (
+    AsJson,
+    ExperimentOption,
+    names_or_pairs,
+    open_run,
+    open_workspace,
+)
 from runhistory.domain.status import RunStatus
 
 PAGE = 100
@@ -14,7 +20,7 @@ STATUSES = tuple(str(status) for status in RunStatus)
 _COLUMNS = (
     console.Column("name", style="bold", whole=True),
     console.Column("experiment"),
-    console.Column("status"),
+    console.Column("status", whole=True),
     console.Column("created", optional=True),
     console.Column("took", right=True, optional=True),
     console.Column("id", style="dim", whole=True),
@@ -22,38 +28,65 @@ _COLUMNS = (
 
 
 def runs(
-    experiment: Annotated[
-        str | None, typer.Option("--experiment", "-e", help="Only those of this experiment.")
-    ] = None,
+    experiment: ExperimentOption = None,
     status: Annotated[
         str | None, typer.Option(help="Only those in this status, such as Running.")
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Only those with this tag; may be repeated."),
+        typer.Option(metavar="NAME[=VALUE]", help="Only those with this tag; may be repeated."),
     ] = None,
+    property: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=VALUE]", help="Only those with this property, likewise."),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Children of this run.", autocompletion=completion.runs),
+    ] = None,
+    children: Annotated[
+        bool,
+        typer.Option(
+            "--children", help="Runs that have a parent too; with --parent, children's children."
+        ),
+    ] = False,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Those archived, instead of those in sight.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List runs, newest first.
+    """List runs, newest first: those in sight that have no parent.
 
     \b
     Examples:
       runhistory runs
       runhistory runs --experiment digits --status Failed
       runhistory runs --tag team=vision --limit 500 --json
+      runhistory runs --parent @latest --children
     """
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"choose one of {', '.join(STATUSES)}", param_hint="--status")
-    wanted = [f"{name}:{value}" for name, value in pairs(tag, "--tag").items()]
-    found = _fetch(limit, experiment=experiment, status=status, tag=wanted)
+    asked = {
+        "experiment": experiment,
+        "status": status,
+        "tag": names_or_pairs(tag, "--tag"),
+        "property": names_or_pairs(property, "--property"),
+        "parent": open_run(parent).run_id if parent else None,
+        "recursive": "true" if parent and children else None,
+        "children": "true" if children and not parent else None,
+        "archived": "true" if archived else None,
+    }
+    found = _fetch(limit, **asked)
     if as_json:
         console.say_json(found)
-    elif not found:
+    elif found:
+        console.table(_COLUMNS, [_row(run) for run in found])
+    elif any(asked.values()):
+        console.note("No such runs.")
+    else:
         program = console.program()
         console.note(f"No runs. Submit one: {program} submit DIR --script train.py --follow")
-    else:
-        console.table(_COLUMNS, [_row(run) for run in found])
 
 
 def _fetch(limit: int, **query: Any) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """`runhistory show`: everything about one run, but its points and lines."""
 
+import shlex
 from typing import Any
 
 from runhistory.cli import console, words
@@ -42,7 +43,7 @@ def print_error(details: dict[str, Any]) -> None:
 def _facts(details: dict[str, Any]) -> list[tuple[str, str]]:
     spec = details.get("spec") or {}
     resources = spec.get("resources") or {}
-    script = " ".join([spec.get("script", ""), *map(_quoted, spec.get("arguments", ()))])
+    called = spec.get("command") or [spec.get("script", ""), *spec.get("arguments", ())]
     took = words.duration(details["started"], details.get("ended"))
     facts = {
         "id": details["run_id"],
@@ -51,7 +52,7 @@ def _facts(details: dict[str, Any]) -> list[tuple[str, str]]:
         "created": f"{words.moment(details.get('created'))} by {details.get('created_by') or '?'}",
         "ran for": took if details.get("started") else None,
         "attempt": details.get("attempt"),
-        "script": script.strip(),
+        "script": shlex.join(called) if spec else None,
         "target": spec.get("compute_target"),
         "slots": resources.get("slots"),
         "gpus": " ".join(details.get("gpus") or ()) or resources.get("gpus"),
@@ -60,7 +61,11 @@ def _facts(details: dict[str, Any]) -> list[tuple[str, str]]:
         "exit code": details.get("exit_code"),
         "signal": details.get("signal"),
         "snapshot": details.get("snapshot_id"),
+        "python": _environment(details.get("environment") or {}),
         "parent": details.get("parent_run_id"),
+        "children": details.get("children") or None,
+        "reproduces": details.get("reproduces"),
+        "archived": "yes" if details.get("archived") else None,
     }
     found = [(name, str(value)) for name, value in facts.items() if value not in (None, "", {})]
     for group in ("tags", "properties", "params"):
@@ -77,7 +82,10 @@ def _print_timeline(timeline: list[dict[str, Any]]) -> None:
         console.say(f"    {words.moment(point['time'])}  {point['status']:<15} {stayed}".rstrip())
 
 
-def _quoted(argument: str) -> str:
-    import shlex
-
-    return shlex.quote(argument)
+def _environment(environment: dict[str, Any]) -> str | None:
+    """What it really ran in, once that was recorded."""
+    if not environment:
+        return None
+    count = environment.get("packages_count") or 0
+    where = " ".join(filter(None, (environment.get("platform"), environment.get("machine"))))
+    return f"{environment['python_version']}, {count} packages{f', {where}' if where else ''}"

@@ -73,7 +73,9 @@ def test_the_page_about_the_command_line_is_what_help_says() -> None:
     [
         ["nonsense"],
         ["runs", "--limit", "0"],
-        ["runs", "--tag", "no-value"],
+        ["runs", "--tag", "=no-name"],
+        ["describe", RUN],
+        ["tag", RUN, "no-value"],
         ["submit", "."],
         ["submit", ".", "--script", "a.py", "--tag", "=x"],
         ["submit", ".", "--script", "a.py", "--gpus", "-1"],
