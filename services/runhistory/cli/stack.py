@@ -31,7 +31,7 @@ def up(
         bool, typer.Option("--detach", "-d", help="Come back when it is ready; it goes on.")
     ] = False,
     port: Annotated[
-        int, typer.Option(help="The gateway's port; the others are 10 to 15 above.")
+        int, typer.Option(help="The gateway's port; the others are 10 to 17 above.")
     ] = DEFAULT_PORT,
     slots: Annotated[int, typer.Option(help="How many slots the worker offers.")] = 2,
 ) -> None:
