@@ -12,7 +12,7 @@ import logging
 import tempfile
 import time
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -34,7 +34,9 @@ from runhistory.watch.settings import WatchSettings
 from runhistory.watch.stream import Stream
 from runhistory.watch.views import ANSWER_SECONDS, View, answers_http
 
-CLIENT = "watch"
+CLIENT: Final = "watch"
+REWIND_SECONDS: Final = 60.0
+"""So long reading back may take; partitions that were read by then need not be read again."""
 
 log: Any = structlog.get_logger(__name__)
 
@@ -92,8 +94,9 @@ class Watch:
     async def _turn(self) -> None:
         """Judge all that is ours, as it is now."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(REWIND_SECONDS):
                 await self._take_over()
+            async with asyncio.timeout(ANSWER_SECONDS):
                 as_of = clock()
                 ends = await self._ends.ends(_places(self._positions))
         except (KafkaError, OSError, TimeoutError) as error:

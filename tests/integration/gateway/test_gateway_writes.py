@@ -8,8 +8,10 @@ import pytest
 
 from runhistory.domain.ids import new_command_id, new_run_id
 from runhistory.events.codec import Watermark
+from runhistory.events.heartbeat import HEARTBEATS_TOPIC, decode_heartbeat
 from runhistory.kafka.clients import open_consumer
-from runhistory.kafka.topics import partitions_of
+from runhistory.kafka.topics import partitions_of, place_of
+from tests.conftest import Broker
 from tests.support.gateway_world import GatewayClient, batch, error_of, lines
 
 pytestmark = pytest.mark.infrastructure
@@ -254,3 +256,33 @@ async def test_a_submitted_run_needs_its_snapshot(client: GatewayClient) -> None
     spec = {"script": "train.py", "snapshot_id": "0" * 64}
     answer = await client.post_run(new_run_id(), type="script", spec=spec)
     assert error_of(answer, 400)["code"] == "invalid_snapshot"
+
+
+async def test_a_heartbeat_lies_in_the_log_at_the_brokers_time(
+    client: GatewayClient, broker: Broker
+) -> None:
+    run_id = await client.start()
+    place = place_of(HEARTBEATS_TOPIC, run_id)
+    consumer = await open_consumer(broker.bootstrap, client_id="test")
+    try:
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        answer = await client.http.post(f"/runs/{run_id}/attempts/1/heartbeat")
+        assert answer.status_code == 202
+        consumer.seek(place, end)
+        async with asyncio.timeout(10):
+            record = await consumer.getone(place)
+    finally:
+        await consumer.stop()
+    heartbeat = decode_heartbeat(record.value or b"")
+    assert (heartbeat.workspace, heartbeat.run_id, heartbeat.attempt) == (
+        client.workspace,
+        run_id,
+        1,
+    )
+    assert record.key == run_id.encode()
+    assert record.timestamp_type == 1  # LogAppendTime
+    missing = await client.http.post(f"/runs/{run_id}/attempts/2/heartbeat")
+    assert error_of(missing, 404)["code"] == "attempt_not_found"
+    nobody = await client.http.post(f"/runs/{new_run_id()}/attempts/1/heartbeat")
+    assert error_of(nobody, 404)["code"] == "run_not_found"

@@ -8,12 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psutil
 import pytest
 
 from runhistory.domain.events import RunFailed, RunNotResponding, RunResponded, RunWarned
+from runhistory.domain.ids import new_run_id
 from tests.conftest import Broker
 from tests.support.service_process import ServiceProcess, free_port
-from tests.support.watch_world import LOST, NOT_RESPONDING, WatchWorld
+from tests.support.watch_world import LOST, NOT_RESPONDING, SHORT, WatchWorld
+from tests.support.worker_world import WorkerWorld
 
 pytestmark = pytest.mark.infrastructure
 
@@ -127,6 +130,88 @@ async def test_a_frozen_watcher_wakes_up_and_accuses_nobody(world: WatchWorld) -
             await asyncio.sleep(2 * NOT_RESPONDING)
             assert world.count(run_id, RunNotResponding) == 0
         await world.until_status(run_id, "NotResponding")
+
+
+async def test_a_broker_that_was_away_makes_nobody_silent(
+    broker: Broker, world: WatchWorld
+) -> None:
+    """Nobody could be heard of in that time, so it does not count as silence."""
+    run_id = await world.script_run()
+    port = int(broker.bootstrap.rpartition(":")[2])
+    (kafka,) = (
+        psutil.Process(one.pid)
+        for one in psutil.net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port
+    )
+    with world.service("watch") as watch:
+        async with world.beating(run_id):
+            watch.wait_ready()
+            await asyncio.sleep(NOT_RESPONDING + 1)
+            kafka.suspend()
+            try:
+                await asyncio.sleep(LOST + 1)
+            finally:
+                kafka.resume()
+            await asyncio.sleep(2 * NOT_RESPONDING)
+            assert world.count(run_id, RunNotResponding) == 0
+        await world.until_status(run_id, "NotResponding")
+
+
+WAITS = """
+import pathlib, time
+while not pathlib.Path("{sign}").exists():
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+async def workers(
+    broker: Broker, lifecycle: ServiceProcess, tmp_path: Path
+) -> AsyncIterator[WorkerWorld]:
+    async with WorkerWorld(broker.bootstrap, tmp_path, new_run_id()) as workers:
+        yield workers
+
+
+async def test_a_frozen_worker_is_silent_and_wakes_up_to_finish(
+    world: WatchWorld, workers: WorkerWorld
+) -> None:
+    with world.service("watch") as watch, workers.worker(**SHORT) as worker:
+        watch.wait_ready()
+        worker.wait_ready()
+        run_id = await workers.submit({"train.py": WAITS.format(sign=workers.folder / "sign")})
+        await workers.until_status(run_id, "Running")
+        await asyncio.sleep(NOT_RESPONDING)
+        assert "NotResponding" not in workers.statuses(run_id)
+        worker.freeze()
+        await workers.until_status(run_id, "NotResponding")
+        worker.thaw()
+        await workers.until(lambda: workers.statuses(run_id)[-1] == "Running")
+        workers.touch("sign")
+        assert await workers.ended(run_id) == "Completed"
+
+
+async def test_a_worker_that_wakes_up_too_late_ends_the_script(
+    world: WatchWorld, workers: WorkerWorld
+) -> None:
+    with world.service("watch") as watch, workers.worker(**SHORT) as worker:
+        watch.wait_ready()
+        worker.wait_ready()
+        tells = 'import os\nprint("pid", os.getpid(), flush=True)\n'
+        run_id = await workers.submit({"train.py": tells + WAITS.format(sign="/nowhere")})
+        await workers.until(lambda: workers.lines(run_id, "stdout"))
+        script = int(workers.lines(run_id, "stdout")[0].split()[1])
+        worker.freeze()
+        assert await workers.ended(run_id) == "Failed"
+        assert workers.error(run_id).code == "Lost"
+        assert psutil.pid_exists(script)
+        worker.thaw()
+        await workers.until(lambda: not psutil.pid_exists(script))
+        attempts = workers.folder / "worker" / "attempts"
+        await workers.until(lambda: not list(attempts.iterdir()))
+        sign = workers.folder / "sign"
+        workers.touch("sign")
+        after = await workers.submit({"train.py": WAITS.format(sign=sign)})
+        assert await workers.ended(after) == "Completed"
 
 
 async def test_two_watchers_and_deaths_at_any_moment_tell_each_thing_once(
