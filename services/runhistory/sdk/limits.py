@@ -1,6 +1,7 @@
 """The domain's limits, enforced before anything is sent: a wrong value is the caller's to know."""
 
-from typing import Any, TypeVar
+import os
+from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
@@ -8,6 +9,36 @@ from runhistory.domain.values import FileName, Pairs
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class SnapshotLimits(TypedDict, total=False):
+    """What `scan` is to allow, as far as it is not what it allows by itself."""
+
+    max_bytes: int
+    max_files: int
+
+
+def snapshot_limits() -> SnapshotLimits:
+    """The limits of a snapshot that the environment sets.
+
+    Raises:
+        InvalidConfig: one is no positive number.
+    """
+    found: SnapshotLimits = {}
+    if (max_bytes := _number("RUNHISTORY_MAX_SNAPSHOT_BYTES")) is not None:
+        found["max_bytes"] = max_bytes
+    if (max_files := _number("RUNHISTORY_MAX_SNAPSHOT_FILES")) is not None:
+        found["max_files"] = max_files
+    return found
+
+
+def _number(variable: str) -> int | None:
+    text = os.environ.get(variable)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidConfig(f"{variable} has to be a positive number, not {text!r}.")
+    return int(text)
 
 
 def checked(value: T, what: str) -> T:

@@ -10,6 +10,7 @@ what is checked out can be scanned and deleted again. Sockets, pipes and devices
 listed in `Tree.skipped`.
 """
 
+import heapq
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -34,7 +35,8 @@ from runhistory.snapshots.plain_file import KeepsChanging, digest_of, open_plain
 IGNORE_FILES: Final = (".amlignore", ".gitignore")
 DEFAULT_PATTERNS: Final = b".venv\n/outputs\n/logs\n"
 MAX_FILES: Final = 100_000
-MAX_BYTES: Final = 10 * 2**30
+MAX_BYTES: Final = 2**30
+NAMED_FILES: Final = 5
 
 _SKIPPED: Final = {
     stat.S_IFSOCK: "a socket",
@@ -190,8 +192,15 @@ def _check_limits(found: Found, max_files: int, max_bytes: int, ignore_file: str
     raise UnfitTree(
         f"The snapshot would have {len(found):,} entries and {total / 2**20:,.1f} MiB; at most "
         f"{max_files:,} and {max_bytes / 2**20:,.0f} MiB are allowed. Largest: {named}. "
-        f"Exclude what the run does not need in {ignore_file or '.amlignore'}."
+        f"Largest files: {_largest_files(sizes)}. "
+        f"Exclude what the run does not need in {ignore_file or '.amlignore'}, or allow more with "
+        "RUNHISTORY_MAX_SNAPSHOT_BYTES and RUNHISTORY_MAX_SNAPSHOT_FILES."
     )
+
+
+def _largest_files(sizes: dict[str, int]) -> str:
+    largest = heapq.nlargest(NAMED_FILES, sizes.items(), key=lambda item: item[1])
+    return ", ".join(f"{path} ({size / 2**20:,.1f} MiB)" for path, size in largest)
 
 
 def _entry(
