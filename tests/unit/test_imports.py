@@ -60,12 +60,14 @@ SERVICES = {"lifecycle", "sink", "watch", "gateway", "worker", "scheduler"}
 LIGHT = {"msgspec", "orjson", "httpx", "rich", "typer", "click"}
 FRAMES = {"pandas", "polars", "pyarrow"}
 """Data frames: not in a base install, imported where an answer is asked for as one."""
+PIXELS = {"numpy", "PIL"}
+"""Imported where an image is made of an array of pixels."""
 LIBRARIES: dict[str, set[str]] = {
     "domain": {"msgspec"},
     "events": {"msgspec", "orjson"},
     "snapshots": {"msgspec"},
     "environments": {"msgspec"},
-    "sdk": LIGHT | FRAMES,
+    "sdk": LIGHT | FRAMES | PIXELS,
     "cli": LIGHT,
 }
 """The rooms that a base install has, and the only libraries that they may use."""

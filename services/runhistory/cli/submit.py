@@ -58,7 +58,9 @@ def submit(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; may be repeated.")
     ] = None,
-    compute_target: Annotated[str, typer.Option(help="Where it runs.")] = "local",
+    compute_target: Annotated[
+        str, typer.Option(help="Where it runs.")
+    ] = "local",
     requirements: Annotated[
         Path | None,
         typer.Option(
@@ -88,7 +90,8 @@ def submit(
       runhistory submit . -s train.py --gpus 1 --tag team=vision --name "first try"
       runhistory submit . -s train.py --json | jq -r .run_id
     """
-    from runhistory.sdk.config import Environment, ScriptRunConfig
+    from runhistory.sdk.config import ScriptRunConfig
+    from runhistory.sdk.environment import Environment
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run_client import RunClient
 

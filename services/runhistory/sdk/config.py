@@ -1,4 +1,4 @@
-"""What a run is to execute: `ScriptRunConfig` and its `Environment`. Checked when they are made."""
+"""What a run is to execute: `ScriptRunConfig`. Checked when it is made."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,75 +6,47 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from runhistory.domain import values
+from runhistory.sdk.environment import Environment, text
 from runhistory.sdk.errors import InvalidConfig
 from runhistory.sdk.limits import checked
+from runhistory.sdk.refusals import refuse
 
 NAMES_SHOWN: Final = 20
-_WITHOUT_MEANING: Final = {
-    "run_config": "give script, arguments, compute_target and environment themselves",
-    "distributed_job_config": "runs use one process on one node",
-    "resume_from": "let the script read the files of the earlier run",
-    "max_run_duration_seconds": "runs have no time limit",
-    "command": "give script and arguments",
-    "docker_runtime_config": "runs execute in a Python environment, not in a container",
-}
+_NO_CLUSTER: Final = "a run is one process on one node; start more from its script or command"
+_NO_RESUME: Final = "let the script read the files of the earlier run, with Run.download_files"
+_NO_DOCKER: Final = "runs execute in a Python environment, not in a container"
 
 
-class Environment:
-    """The Python environment of a run.
+class RunConfiguration:
+    """Azure ML's holder of what several configs share: target and environment.
 
     Args:
-        name: for people; two environments with the same requirements are the same one.
-        requirements: lines as in a pip requirements file. None: the requirements.txt at the
-            snapshot's root, and without that the worker's own interpreter.
-        python_version: such as "3.12"; None: the worker's.
-        environment_variables: given to the script; numbers become text.
-
-    Raises:
-        InvalidConfig: a requirement that needs another file, or a value that is no text.
+        script, arguments, command: as in ScriptRunConfig, which may give its own.
     """
 
     def __init__(
         self,
-        name: str = "",
-        *,
-        requirements: Sequence[str] | None = None,
-        python_version: str | None = None,
-        environment_variables: dict[str, Any] | None = None,
+        script: str | os.PathLike[str] | None = None,
+        arguments: Sequence[Any] | None = None,
+        framework: None = None,
+        communicator: None = None,
+        conda_dependencies: Any = None,
+        command: Sequence[Any] | str | None = None,
     ) -> None:
-        self.name = name
-        self.requirements = None if requirements is None else _requirements(requirements)
-        self.python_version = python_version
-        self.environment_variables = dict(environment_variables or {})
-        self.as_value()
-
-    @staticmethod
-    def from_pip_requirements(name: str, file_path: str | os.PathLike[str]) -> "Environment":
-        """The environment that a requirements file describes.
-
-        Raises:
-            InvalidConfig: the file cannot be read, or one of its lines needs another file.
-        """
-        try:
-            lines = Path(file_path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidConfig(f"The requirements cannot be read: {error}") from error
-        return Environment(name, requirements=lines)
-
-    def as_value(self) -> values.Environment:
-        """The environment as it stands in a run's spec."""
-        variables = {
-            name: _text(value, f"environment variable {name}")
-            for name, value in self.environment_variables.items()
-        }
-        value = values.Environment(
-            name=self.name,
-            requirements=self.requirements,
-            python_version=self.python_version,
-            variables=variables,
+        refuse(
+            "RunConfiguration",
+            framework=(framework, "scripts are called by python; else give command="),
+            communicator=(communicator, _NO_CLUSTER),
         )
-        return checked(value, "environment")
+        self.script, self.arguments, self.command = script, arguments, command
+        self.target: Any = None
+        self.environment = Environment()
+        self.environment.python.conda_dependencies = conda_dependencies
+        self.environment_variables: dict[str, Any] = {}
+        self.max_run_duration_seconds: int | None = None
 
 
 class ScriptRunConfig:
@@ -84,14 +56,20 @@ class ScriptRunConfig:
         source_directory: the folder that the snapshot is taken of; default the current one.
         script: the entry script, relative to the folder.
         arguments: for the script; numbers and paths become text.
+        run_config: a RunConfiguration; what is given here counts for more.
         compute_target: where it runs; default `local`.
         environment: default the folder's requirements.txt, else the worker's interpreter.
+        max_run_duration_seconds: the worker ends it after so many seconds of Running, and it is
+            Failed with code `MaxDurationExceeded`. Default: no limit.
+        command: instead of script and arguments: a list is called as it is, a text by `sh -c`,
+            at the snapshot's root and with the environment's programs first on PATH.
         slots: CPU shares that it takes on its node.
         gpus: GPUs that it takes.
 
     Raises:
-        InvalidConfig: the script is not in the folder, an argument cannot be given to a process,
-            or an argument of Azure ML's that means nothing here was given.
+        InvalidConfig: the script is not in the folder, or an argument cannot be given to a
+            process.
+        Unsupported: an argument of Azure ML's that means nothing here was given.
     """
 
     def __init__(
@@ -99,29 +77,45 @@ class ScriptRunConfig:
         source_directory: str | os.PathLike[str] = ".",
         script: str | os.PathLike[str] | None = None,
         arguments: Sequence[Any] | None = None,
-        run_config: None = None,
+        run_config: RunConfiguration | None = None,
         compute_target: Any = None,
         environment: Environment | None = None,
         distributed_job_config: None = None,
         resume_from: None = None,
-        max_run_duration_seconds: None = None,
-        command: None = None,
+        max_run_duration_seconds: int | None = None,
+        command: Sequence[Any] | str | None = None,
         docker_runtime_config: None = None,
         *,
         slots: int = 1,
         gpus: int = 0,
     ) -> None:
-        given = locals()
-        for name, instead in _WITHOUT_MEANING.items():
-            if given[name] is not None:
-                raise InvalidConfig(f"ScriptRunConfig({name}=…) has no meaning here: {instead}.")
+        refuse(
+            "ScriptRunConfig",
+            distributed_job_config=(distributed_job_config, _NO_CLUSTER),
+            resume_from=(resume_from, _NO_RESUME),
+            docker_runtime_config=(docker_runtime_config, _NO_DOCKER),
+        )
+        shared = RunConfiguration() if run_config is None else run_config
+        if not isinstance(shared, RunConfiguration):
+            raise InvalidConfig("run_config must be a runhistory.RunConfiguration.")
         if environment is not None and not isinstance(environment, Environment):
             raise InvalidConfig("environment must be a runhistory.Environment.")
+        if script is None and command is None:
+            script, command = shared.script, shared.command
+            arguments = shared.arguments if arguments is None else arguments
         self.source_directory = Path(source_directory)
-        self.script = find_script(self.source_directory, script)
+        self.command = _command(command, script, arguments)
+        self.script = (
+            Path(self.command[0]).name
+            if self.command
+            else find_script(self.source_directory, script)
+        )
         self.arguments = _arguments(arguments)
-        self.compute_target = str(getattr(compute_target, "name", compute_target) or "local")
-        self.environment = environment
+        target = compute_target if compute_target is not None else shared.target
+        self.compute_target = str(getattr(target, "name", target) or "local")
+        self.environment = environment if run_config is None else environment or shared.environment
+        self.environment_variables = dict(shared.environment_variables)
+        self.max_run_duration_seconds = max_run_duration_seconds or shared.max_run_duration_seconds
         self.resources = checked(values.Resources(slots=slots, gpus=gpus), "slots and gpus")
 
     def as_spec(self, snapshot_id: str) -> values.ScriptSpec:
@@ -130,16 +124,40 @@ class ScriptRunConfig:
         Raises:
             InvalidConfig: something in it is over a limit, which the message names.
         """
-        environment = self.environment or Environment()
+        environment = (self.environment or Environment()).as_value()
+        given = {name: text(value, name) for name, value in self.environment_variables.items()}
         spec = values.ScriptSpec(
             script=self.script,
             snapshot_id=snapshot_id,
             arguments=tuple(self.arguments),
+            command=tuple(self.command),
+            max_duration_seconds=self.max_run_duration_seconds,
             compute_target=self.compute_target,
-            environment=environment.as_value(),
+            environment=msgspec.structs.replace(
+                environment, variables={**environment.variables, **given}
+            ),
             resources=self.resources,
         )
         return checked(spec, "config")
+
+
+def _command(
+    command: Sequence[Any] | str | None, script: object, arguments: Sequence[Any] | None
+) -> list[str]:
+    """The command as a process is called with it; empty where there is a script instead.
+
+    Raises:
+        InvalidConfig: there is a script too, or the command is empty.
+    """
+    if command is None:
+        return []
+    if script is not None or arguments is not None:
+        raise InvalidConfig("Give command, or script and arguments, and not both.")
+    if isinstance(command, str):
+        command = ["sh", "-c", command] if command.strip() else []
+    if not command:
+        raise InvalidConfig("command is empty. Give a list such as ['python', 'train.py'].")
+    return [text(value, f"command[{i}]") for i, value in enumerate(command)]
 
 
 def find_script(folder: Path, script: str | os.PathLike[str] | None) -> str:
@@ -185,34 +203,4 @@ def _arguments(arguments: Sequence[Any] | None) -> list[str]:
         raise InvalidConfig(
             f"arguments must be a list such as ['--lr', 0.1], not the text {arguments!r}."
         )
-    return [_text(value, f"arguments[{i}]") for i, value in enumerate(arguments or ())]
-
-
-def _text(value: Any, what: str) -> str:
-    """A value as a process is given it: texts, numbers and paths."""
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if callable(getattr(value, "item", None)):
-        value = value.item()  # a scalar of an array library
-    if not isinstance(value, str | int | float):
-        raise InvalidConfig(f"{what} is {value!r}; it must be a text, a number or a path.")
-    text = str(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidConfig(f"{what} is no valid Unicode text: {text!r}.") from None
-    if "\0" in text:
-        raise InvalidConfig(f"{what} holds a NUL, which no process can be given: {text!r}.")
-    return text
-
-
-def _requirements(lines: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(lines, str | bytes):
-        raise InvalidConfig("requirements must be a list of lines, such as ['numpy>=2'].")
-    for line in lines:
-        if line.strip().startswith(("-r", "-c", "--requirement", "--constraint", "-e", ".", "/")):
-            raise InvalidConfig(
-                f"The requirement {line!r} needs another file, which would not be there. Put a "
-                "requirements.txt in the root of the code instead and leave environment out."
-            )
-    return tuple(lines)
+    return [text(value, f"arguments[{i}]") for i, value in enumerate(arguments or ())]

@@ -46,6 +46,12 @@ class InvalidConfig(InvalidRequest):
     code = "invalid_config"
 
 
+class Unsupported(InvalidRequest):
+    """Something of Azure ML that has no meaning here; the message says what to do instead."""
+
+    code = "unsupported"
+
+
 class Unauthorized(RunHistoryError):
     """The token is missing, wrong, or not good for this (401, 403)."""
 

@@ -61,9 +61,9 @@ def _flush(writer: MetricWriter, deadline: float) -> None:
         if left <= 0:
             raise
         logger.warning(
-            "runhistory: waiting up to %.0f s for %s points of %s to be sent (Ctrl-C gives up).",
+            "runhistory: waiting up to %.0f s for %s of %s to be sent (Ctrl-C gives up).",
             left,
-            f"{writer.waiting:,}",
+            writer.waiting,
             writer.label,
         )
         writer.flush(left)
@@ -71,8 +71,8 @@ def _flush(writer: MetricWriter, deadline: float) -> None:
 
 def _mourn(writer: MetricWriter) -> None:
     logger.error(
-        "runhistory: %s points of %s were NOT SENT and are lost. %s",
-        f"{writer.waiting:,}",
+        "runhistory: %s of %s were NOT SENT and are lost. %s",
+        writer.waiting,
         writer.label,
         writer.trouble,
     )

@@ -1,22 +1,15 @@
 """Points to the columnar body of a metric batch (`events/metric_batch.py`), a few ms for 10,000."""
 
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 
 from runhistory.events.metric_batch import MAX_BATCH_BYTES
+from runhistory.sdk.outbox import Batch
 
 Point = tuple[str, int, float, int]
 """Name, step, value, time in µs since 1970."""
-
-
-class Batch(NamedTuple):
-    """A batch as it is sent, however often that takes."""
-
-    seq: int
-    points: int
-    body: bytes
 
 
 _NAMES: Final = {float("inf"): "Infinity", float("-inf"): "-Infinity"}

@@ -47,6 +47,8 @@ def number(name: str, value: Any) -> float:
     Raises:
         InvalidMetric: it is no number, or one beyond what a float can be.
     """
+    if type(value) is int:
+        return _float(name, value)
     if dimensions := getattr(value, "ndim", 0):
         raise InvalidMetric(
             f"Metric {name!r}: {_kind(value)} has {dimensions} dimension(s), a point has one "
@@ -58,15 +60,10 @@ def number(name: str, value: Any) -> float:
         raise InvalidMetric(f"Metric {name!r}: {_kind(value)} gives no number: {error}") from error
     if not isinstance(scalar, Real) and type(scalar).__name__ != "Decimal":
         raise InvalidMetric(
-            f"Metric {name!r}: {_shown(value)} is {_kind(value)} and no number. Metrics are "
-            "numbers; use tag() for texts."
+            f"Metric {name!r}: {_shown(value)} is {_kind(value)}; a value is a number, a text or "
+            "None. Log a number of it, or its text."
         )
-    try:
-        return float(scalar)
-    except OverflowError:
-        raise InvalidMetric(
-            f"Metric {name!r}: the value is beyond ±1.8e308, the largest 64-bit float."
-        ) from None
+    return _float(name, scalar)
 
 
 def check_step(name: str, step: SupportsIndex) -> int:
@@ -86,6 +83,15 @@ def check_step(name: str, step: SupportsIndex) -> int:
             f"Metric {name!r}: the step is beyond 64 bits (from {MIN_INT64} to {MAX_INT64})."
         )
     return whole
+
+
+def _float(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidMetric(
+            f"Metric {name!r}: the value is beyond ±1.8e308, the largest 64-bit float."
+        ) from None
 
 
 def _kind(value: Any) -> str:

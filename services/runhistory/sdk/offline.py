@@ -1,18 +1,21 @@
 """`OfflineRun`: what a script gets outside of a submitted run. Prints, and keeps nothing.
 
 So the same script runs with and without runhistory. What would be refused in a submitted run (a
-value that is no number, a file that is not there) is refused here too, where it costs nothing.
+value that cannot be kept, a file that is not there) is refused here too, where it costs nothing.
 """
 
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, SupportsIndex
 
+from runhistory.events.record_batch import RecordKind
 from runhistory.sdk.errors import OfflineRunError
 from runhistory.sdk.http import PATIENCE, Body
-from runhistory.sdk.metric_values import check_name, check_step, number
+from runhistory.sdk.metric_values import check_name, check_step
+from runhistory.sdk.metric_writer import checked_value
+from runhistory.sdk.outbox import Attachment
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import RunClient
 
@@ -23,10 +26,7 @@ class OfflineRun(Run):
     def __init__(self) -> None:
         self._client = _NoGateway()
         self._seen = self._client.details()
-        self._is_this_process = False
         self._attempt = 1
-        self._writer = None
-        self._ended_here = False
         self._steps: dict[str, itertools.count[int]] = {}
 
     @property
@@ -39,29 +39,76 @@ class OfflineRun(Run):
         """An offline run is nobody's child."""
         return
 
+    def start(self) -> None:
+        """It has begun already."""
+
     def log(
         self, name: str, value: Any, description: str = "", step: SupportsIndex | None = None
     ) -> None:
-        """Print one point; refuses what a run with a gateway would refuse."""
-        counter = self._steps.setdefault(check_name(name), itertools.count())
-        value = number(name, value)
-        at = next(counter) if step is None else check_step(name, step)
-        print(f"{name} = {value:g} (step {at})")
+        """Print one value; refuses what a run with a gateway would refuse."""
+        value = checked_value(check_name(name), value)
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        print(f"{name} = {shown} (step {self._step(name, step)})")
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
-        """Print one point for each element."""
-        for element in [number(check_name(name), element) for element in value]:
+        """Print each element."""
+        for element in [checked_value(check_name(name), element) for element in value]:
             self.log(name, element)
+
+    def child_run(
+        self, name: str | None = None, run_id: str | None = None, outputs: None = None
+    ) -> "OfflineRun":
+        """Another offline run."""
+        print(f"child_run: {name or 'unnamed'} (not kept)")
+        return OfflineRun()
+
+    def create_children(
+        self,
+        count: int | None = None,
+        tag_key: str | None = None,
+        tag_values: Iterable[Any] | None = None,
+    ) -> "list[Run]":
+        """As many offline runs."""
+        tags = [{}] * (count or 0) if tag_values is None else [{tag_key: v} for v in tag_values]
+        children: list[Run] = []
+        for number, tags_of_one in enumerate(tags):
+            child = self.child_run(f"child {number}")
+            if tags_of_one:
+                child.set_tags({str(name): value for name, value in tags_of_one.items()})
+            children.append(child)
+        return children
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Any = None,
+        properties: Any = None,
+        type: Any = None,
+        status: str | None = None,
+    ) -> "Iterator[Run]":
+        """None: nothing is kept."""
+        return iter(())
 
     def download_file(self, name: str, output_file_path: str | Path | None = None) -> NoReturn:
         """There is nothing to download."""
         raise _not_kept("file")
+
+    def take_snapshot(self, file_or_folder_path: str | Path) -> str:
+        """Print what would be taken."""
+        print(f"take_snapshot: {file_or_folder_path} (not kept)")
+        return ""
 
     def restore_snapshot(
         self, snapshot_id: str | None = None, path: str | Path | None = None
     ) -> NoReturn:
         """There is no snapshot."""
         raise _not_kept("snapshot")
+
+    def submit_child(
+        self, config: Any, tags: dict[str, Any] | None = None, **more: Any
+    ) -> NoReturn:
+        """There is nobody to submit to."""
+        raise _not_kept("compute")
 
     def wait_for_completion(
         self,
@@ -72,6 +119,21 @@ class OfflineRun(Run):
         """It ends with this process, so there is nothing to wait for."""
         raise OfflineRunError("An offline run ends with its process; waiting would never end.")
 
+    def _take(
+        self,
+        name: str,
+        kind: RecordKind,
+        value: Any,
+        attachment: Attachment | None = None,
+        step: SupportsIndex | None = None,
+    ) -> None:
+        shown = value if attachment is None else f"{len(attachment.content):,} bytes (not kept)"
+        print(f"{name} ({kind}) = {shown} (step {self._step(name, step)})")
+
+    def _step(self, name: str, step: SupportsIndex | None) -> int:
+        counter = self._steps.setdefault(name, itertools.count())
+        return next(counter) if step is None else check_step(name, step)
+
     def __repr__(self) -> str:
         return f"OfflineRun({self.id!r})"
 
@@ -81,41 +143,44 @@ class _NoGateway(RunClient):
 
     def __init__(self) -> None:
         self.run_id = f"OfflineRun_{uuid.uuid4()}"
-        self._tags: dict[str, str] = {}
-        self._properties: dict[str, str] = {}
-        self._status = "Running"
+        self._pairs: dict[str, dict[str, str]] = {"tags": {}, "properties": {}, "params": {}}
+        self._said = {"display_name": self.run_id, "description": "", "status": "Running"}
 
     def details(self, patience: float = PATIENCE) -> dict[str, Any]:
         return {
             "run_id": self.run_id,
-            "display_name": self.run_id,
-            "description": "",
             "type": "interactive",
-            "status": self._status,
             "attempt": 1,
-            "tags": dict(self._tags),
-            "properties": dict(self._properties),
+            "parent_run_id": None,
             "snapshot_id": None,
+            **self._said,
+            **{name: dict(pairs) for name, pairs in self._pairs.items()},
         }
 
     def command(self, type: str, **fields: Any) -> dict[str, Any]:
-        self._tags.update(fields.get("tags", {}))
-        self._properties.update(fields.get("properties", {}))
+        for part, pairs in self._pairs.items():
+            pairs.update(fields.get(part, {}))
+        for name in fields.get("names", ()):
+            self._pairs["tags"].pop(name, None)
         ends = {"complete": "Completed", "fail": "Failed", "cancel": "Canceled"}
-        self._status = ends.get(type, self._status)
-        said = ", ".join(
-            f"{name} = {value}"
-            for part in ("tags", "properties")
-            for name, value in fields.get(part, {}).items()
-        )
-        print(f"{type}: {said or self._status}")
-        return {"status": self._status, "attempt": 1}
+        self._said["status"] = ends.get(type, self._said["status"])
+        names = ("display_name", "description")
+        described = {str(name): str(fields[name]) for name in names if name in fields}
+        self._said.update(described)
+        pairs_said = {k: v for part in self._pairs for k, v in fields.get(part, {}).items()}
+        said = [f"{name} = {value}" for name, value in {**pairs_said, **described}.items()]
+        said += fields.get("names", ())
+        print(f"{type}: {', '.join(said) or self._said['status']}")
+        return {"status": self._said["status"], "attempt": 1, "outcome": "accepted"}
 
     def put_file(self, attempt: int, name: str, body: Body) -> dict[str, Any]:
         print(f"upload_file: {name} (not kept)")
         return {}
 
-    def series(self, keys: Any) -> list[dict[str, Any]]:
+    def series(self, keys: Any, attempt: str | None = None) -> list[dict[str, Any]]:
+        return []
+
+    def records(self, keys: Any, attempt: str | None = None) -> list[dict[str, Any]]:
         return []
 
     def files(self) -> list[dict[str, Any]]:

@@ -9,22 +9,34 @@ import orjson
 from runhistory.domain.ids import is_run_id, new_command_id
 from runhistory.sdk.errors import InvalidRequest
 from runhistory.sdk.http import PATIENCE, Body, Connection
+from runhistory.sdk.outbox import Batch
 
 LINES_A_PAGE: Final = 1_000
+RECORDS_A_PAGE: Final = 10_000
+FILE_SECONDS: Final = 300.0
+
+
+def path_of(run_id: str) -> str:
+    """The path of a run.
+
+    Raises:
+        InvalidRequest: it is no run id.
+    """
+    if not isinstance(run_id, str) or not is_run_id(run_id):
+        raise InvalidRequest(
+            f"{run_id!r} is no run id, which is 32 hex digits. By a name or the beginning of "
+            "an id a run is found with Workspace.find_run()."
+        )
+    return f"/runs/{run_id}"
 
 
 class RunClient:
     """The gateway's view of one run. Every call raises RunHistoryError as `Connection` does."""
 
     def __init__(self, connection: Connection, run_id: str) -> None:
-        if not isinstance(run_id, str) or not is_run_id(run_id):
-            raise InvalidRequest(
-                f"{run_id!r} is no run id, which is 32 hex digits. By a name or the beginning of "
-                "an id a run is found with Workspace.find_run()."
-            )
+        self._path = path_of(run_id)
         self.connection = connection
         self.run_id = run_id
-        self._path = f"/runs/{run_id}"
 
     def details(self, patience: float = PATIENCE) -> dict[str, Any]:
         """Everything about the run but its points, lines and files."""
@@ -43,11 +55,50 @@ class RunClient:
         answer = self.connection.request("POST", path, body=body, patience=0.0)
         self.connection.remember(orjson.loads(answer.content))
 
-    def series(self, keys: Sequence[str]) -> list[dict[str, Any]]:
-        """All points of the keys, latest attempt's view; without any, of all but `system/…`."""
-        answer = self.connection.get(f"{self._path}/metrics", key=list(keys), system="false")
+    def send_records(self, attempt: int, batch: Batch) -> None:
+        """Keep the files that a batch of records names, then send it; one try each."""
+        for name, content, command_id in batch.attachments:
+            path = self._path_to_keep(attempt, name)
+            query = {"command_id": command_id}
+            kept = self.connection.request(
+                "PUT",
+                path,
+                body=content,
+                query=query,
+                content_type="application/octet-stream",
+                patience=0.0,
+                answer_within=FILE_SECONDS,
+            )
+            self.connection.remember(orjson.loads(kept.content))
+        path = f"{self._path}/attempts/{attempt}/records"
+        answer = self.connection.request("POST", path, body=batch.body, patience=0.0)
+        self.connection.remember(orjson.loads(answer.content))
+
+    def series(self, keys: Sequence[str], attempt: str | None = None) -> list[dict[str, Any]]:
+        """All points of the keys, latest attempt's view unless another is asked for; without any
+        key, of all but `system/…`."""
+        answer = self.connection.get(
+            f"{self._path}/metrics", key=list(keys), attempt=attempt, system="false"
+        )
         found: list[dict[str, Any]] = answer["series"]
         return found
+
+    def records(self, keys: Sequence[str], attempt: str | None = None) -> list[dict[str, Any]]:
+        """All records of the keys (without any, of all), by key and step; views as in `series`."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.connection.get(
+                f"{self._path}/records",
+                key=list(keys),
+                attempt=attempt,
+                limit=RECORDS_A_PAGE,
+                cursor=cursor,
+            )
+            found += page["records"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
 
     def lines(
         self, after: str | None = None, patience: float = PATIENCE
@@ -71,10 +122,19 @@ class RunClient:
 
     def put_file(self, attempt: int, name: str, body: Body) -> dict[str, Any]:
         """Keep a file; the same name again is the newer file."""
-        path = f"{self._path}/attempts/{attempt}/files/{quote(name)}"
+        path = self._path_to_keep(attempt, name)
         answer: dict[str, Any] = self.connection.put(path, body, command_id=new_command_id())
         return answer
+
+    def file_bytes(self, name: str) -> bytes:
+        """A kept file's bytes, in memory."""
+        with self.connection.stream(self.file_path(name)) as answer:
+            content: bytes = answer.read()
+        return content
 
     def file_path(self, name: str) -> str:
         """The path at which a file's bytes are."""
         return f"{self._path}/files/{quote(name)}"
+
+    def _path_to_keep(self, attempt: int, name: str) -> str:
+        return f"{self._path}/attempts/{attempt}/files/{quote(name)}"

@@ -1,8 +1,8 @@
 """What is known of a run: ids and names, and what the gateway said of it last."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from runhistory.sdk.errors import Conflict
+from runhistory.sdk.errors import Conflict, Unsupported
 from runhistory.sdk.run_client import RunClient
 
 if TYPE_CHECKING:
@@ -35,8 +35,13 @@ class RunFacts:
 
     @property
     def display_name(self) -> str:
-        """Its readable name."""
+        """Its readable name, which may be changed: `run.display_name = "baseline"`."""
         return str(self._known("display_name"))
+
+    @display_name.setter
+    def display_name(self, value: str) -> None:
+        self._client.command("describe", display_name=value)
+        self._note(display_name=value)
 
     @property
     def name(self) -> str:
@@ -45,8 +50,25 @@ class RunFacts:
 
     @property
     def description(self) -> str:
-        """What its creator said of it."""
+        """What is said of it, which may be changed: `run.description = "…"`."""
         return str(self._known("description"))
+
+    @description.setter
+    def description(self, value: str) -> None:
+        self._client.command("describe", description=value)
+        self._note(description=value)
+
+    @property
+    def number(self) -> NoReturn:
+        """Azure ML counts the runs of an experiment; here they have no number.
+
+        Raises:
+            Unsupported: always. `id` names the run, and ids are in the order of creation.
+        """
+        raise Unsupported(
+            "Runs have no number here, since nobody counts them in one place. Use run.id (ids are "
+            "in the order of creation) or run.display_name."
+        )
 
     @property
     def type(self) -> str:
@@ -107,6 +129,11 @@ class RunFacts:
         """The id of its exact code; None for a run that has none."""
         found = self._known("snapshot_id")
         return str(found) if found else None
+
+    def _note(self, **fields: Any) -> None:
+        """Remember what this object has just changed."""
+        if self._seen is not None:
+            self._seen = {**self._seen, **fields}
 
     def _known(self, field: str) -> Any:
         if self._seen is None or field not in self._seen:

@@ -1,18 +1,159 @@
-"""A run's metrics as Azure ML gives them back: one value as it is, several as a list."""
+"""What a run logged as Azure ML gives it back: one value as it is, several as a list.
 
-from typing import Any
+Points and records of one name share their steps, so both together are in the order of logging.
+Rows and tables become a dict of columns; images and charts the name of their file.
+"""
 
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from runhistory.sdk.record_values import columns_from_json, from_json
 from runhistory.sdk.run_client import RunClient
 
+TABULAR: Final = frozenset({"row", "table"})
 
-def read(client: RunClient, name: str | None) -> dict[str, Any]:
-    """{name: value, or list of values in step order}: of all names, or of `name` alone.
+Load = Callable[[str], bytes]
+"""Gives the bytes of a kept file."""
 
-    Without `name` the samples of host and GPUs are left out. A name without points is not in it.
+
+class Entry(NamedTuple):
+    """One thing that was logged; `value` of a point is its number, of a record its JSON."""
+
+    step: int
+    attempt: int
+    time: int
+    kind: str
+    value: Any
+    file: str | None = None
+
+
+def read(client: RunClient, name: str | None, populate: bool = False) -> dict[str, Any]:
+    """{name: value, or list of values in the order of logging}: of all names, or of `name` alone.
+
+    Without `name` the samples of host and GPUs are left out. What was never logged is not in it.
+    With `populate` images are their bytes and charts their dicts, instead of names of files.
     """
-    found: dict[str, Any] = {}
-    for series in client.series([name] if name is not None else []):
-        values = [float(value) for value in series["values"]]
-        if values:
-            found[series["key"]] = values[0] if len(values) == 1 else values
+    keys = [name] if name is not None else []
+    series, records = client.series(keys), client.records(keys)
+    mixed = sorted({one["key"] for one in series} & {one["key"] for one in records})
+    if mixed and len({*_attempts(series, mixed), *_attempts(records, mixed)}) > 1:
+        # `latest` was applied to points and to records apart; here it is for both together.
+        series = [one for one in series if one["key"] not in mixed]
+        series += client.series(mixed, attempt="all")
+        records = [one for one in records if one["key"] not in mixed]
+        records += client.records(mixed, attempt="all")
+    return in_shape(series, records, client.file_bytes, populate=populate)
+
+
+def in_shape(
+    series: Iterable[dict[str, Any]],
+    records: Iterable[dict[str, Any]] = (),
+    load: Load | None = None,
+    *,
+    populate: bool = False,
+) -> dict[str, Any]:
+    """The gateway's series and records as `read` gives them; `load` is needed for tables that
+    lie in files, and for `populate`."""
+    found = {one["key"]: list(map(float, one["values"])) for one in series if one["values"]}
+    shaped: dict[str, Any] = {
+        key: values[0] if len(values) == 1 else values for key, values in found.items()
+    }
+    by_key: dict[str, list[Entry]] = {}
+    for record in records:
+        by_key.setdefault(record["key"], []).append(_entry(record))
+    for one in series:
+        if one["key"] in by_key:
+            by_key[one["key"]] += _points(one)
+    for key, entries in by_key.items():
+        shaped[key] = _shape(_latest(entries), load, populate)
+    return shaped
+
+
+def _attempts(answer: Iterable[dict[str, Any]], keys: Sequence[str]) -> set[int]:
+    found: set[int] = set()
+    for one in answer:
+        if one["key"] in keys:
+            found.update(one["attempts"] if "attempts" in one else [one["attempt"]])
     return found
+
+
+def _entry(record: dict[str, Any]) -> Entry:
+    time = datetime.fromisoformat(record["time"])
+    return Entry(
+        record["step"],
+        record["attempt"],
+        int(time.timestamp()) * 1_000_000 + time.microsecond,
+        record["kind"],
+        record["value"],
+        record.get("file"),
+    )
+
+
+def _points(series: dict[str, Any]) -> list[Entry]:
+    columns = (series[name] for name in ("steps", "attempts", "times", "values"))
+    return [
+        Entry(step, attempt, time, "value", float(value))
+        for step, attempt, time, value in zip(*columns, strict=True)
+    ]
+
+
+def _latest(entries: list[Entry]) -> list[Entry]:
+    """In order of steps; an attempt hides earlier ones from its own first step on."""
+    first = {
+        attempt: min(entry.step for entry in entries if entry.attempt == attempt)
+        for attempt in {entry.attempt for entry in entries}
+    }
+    return sorted(
+        (
+            entry
+            for entry in entries
+            if not any(later > entry.attempt and entry.step >= first[later] for later in first)
+        ),
+        key=lambda entry: entry[:3],
+    )
+
+
+def _shape(entries: list[Entry], load: Load | None, populate: bool) -> Any:
+    if all(entry.kind in TABULAR for entry in entries):
+        return _table([_columns(entry, load) for entry in entries])
+    values = [_value(entry, load, populate) for entry in entries]
+    return values[0] if len(values) == 1 else values
+
+
+def _value(entry: Entry, load: Load | None, populate: bool) -> Any:
+    if entry.kind == "value":
+        return entry.value
+    if entry.kind in TABULAR:
+        return _columns(entry, load)
+    if not populate or load is None or entry.file is None:
+        return entry.file
+    content = load(entry.file)
+    return content if entry.kind == "image" else from_json(orjson.loads(content))
+
+
+def _columns(entry: Entry, load: Load | None) -> dict[str, Any]:
+    value = entry.value
+    if value is None and entry.file and load is not None:
+        value = orjson.loads(load(entry.file))
+    return columns_from_json(value or {})
+
+
+def _table(logged: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several rows and tables as one, below each other: a list for each column, with None where
+    one of them had no such column. A single one is as it was logged."""
+    if len(logged) == 1:
+        return logged[0]
+    table: dict[str, list[Any]] = {}
+    height = 0
+    for columns in logged:
+        cells = {name: v if isinstance(v, list) else [v] for name, v in columns.items()}
+        for name, column in cells.items():
+            above = table.setdefault(name, [])
+            above += [None] * (height - len(above)) + column
+        height += max(map(len, cells.values()), default=0)
+    for column in table.values():
+        column += [None] * (height - len(column))
+    return table

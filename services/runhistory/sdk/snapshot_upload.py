@@ -5,11 +5,15 @@ is kept only when all of its blobs are: there is no half-uploaded snapshot.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from runhistory.sdk.errors import InvalidRequest, RunHistoryError
+from runhistory.sdk.errors import InvalidConfig, InvalidRequest, RunHistoryError
 from runhistory.sdk.http import Connection
+from runhistory.sdk.limits import snapshot_limits
+from runhistory.sdk.secrets import check_secrets
 
 if TYPE_CHECKING:
     from runhistory.snapshots import Tree
@@ -19,6 +23,40 @@ DIGESTS_A_REQUEST: Final = 10_000
 
 Progress = Callable[[int, int], None]
 """Called with (bytes sent, bytes to send) as uploading goes on, from one thread: the caller's."""
+
+
+def keep_snapshot(connection: Connection, path: Path) -> str:
+    """See that the gateway has the snapshot of a folder, or of a single file; returns its id.
+
+    Raises:
+        InvalidConfig: it cannot be taken.
+        RunHistoryError: it cannot be sent.
+    """
+    from tempfile import TemporaryDirectory
+
+    if not path.is_file():
+        tree = scan_folder(path)
+        check_secrets(tree, None)
+        return upload_snapshot(connection, tree)
+    import shutil
+
+    with TemporaryDirectory() as folder:
+        shutil.copy(path, folder)
+        return upload_snapshot(connection, scan_folder(folder))
+
+
+def scan_folder(folder: str | os.PathLike[str]) -> "Tree":
+    """What is in the folder's snapshot.
+
+    Raises:
+        InvalidConfig: it cannot be taken.
+    """
+    from runhistory.snapshots import SnapshotError, scan
+
+    try:
+        return scan(folder, **snapshot_limits())
+    except SnapshotError as error:
+        raise InvalidConfig(str(error)) from error
 
 
 def upload_snapshot(connection: Connection, tree: "Tree", progress: Progress | None = None) -> str:

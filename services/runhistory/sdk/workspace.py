@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from runhistory.sdk.address import DEFAULT_WORKSPACE, Address, find_address, from_environment
+from runhistory.sdk.address import Address, find_address, given_address
 from runhistory.sdk.http import Connection
 
 if TYPE_CHECKING:
@@ -28,15 +28,7 @@ class Workspace:
     def __init__(
         self, url: str | None = None, name: str | None = None, token: str | None = None
     ) -> None:
-        found = from_environment()
-        self._connection = Connection(
-            Address(
-                url=url.rstrip("/") if url else found.url,
-                workspace=name or (DEFAULT_WORKSPACE if url else found.workspace),
-                token=token or found.token,
-                origin="Workspace(url=…)" if url else found.origin,
-            )
-        )
+        self._connection = Connection(given_address(url, name, token))
 
     @classmethod
     def from_config(cls, path: str | os.PathLike[str] | None = None) -> "Workspace":
@@ -47,6 +39,31 @@ class Workspace:
             InvalidConfig: `path` does not exist, or the file is not what it should be.
         """
         return cls.at(find_address(path))
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        auth: None = None,
+        subscription_id: None = None,
+        resource_group: None = None,
+    ) -> "Workspace":
+        """The workspace of this name, at the gateway that `from_config` would find.
+
+        Raises:
+            Unsupported: an argument that only Azure has.
+        """
+        from runhistory.sdk.refusals import refuse
+
+        azures = "a workspace is a gateway's URL and a name"
+        refuse(
+            "Workspace.get",
+            auth=(auth, "give Workspace(token=…), or set RUNHISTORY_TOKEN"),
+            subscription_id=(subscription_id, azures),
+            resource_group=(resource_group, azures),
+        )
+        found = find_address()
+        return cls(found.url, name, found.token)
 
     @classmethod
     def at(cls, address: Address) -> "Workspace":
@@ -72,11 +89,10 @@ class Workspace:
 
     @property
     def experiments(self) -> dict[str, "Experiment"]:
-        """The experiments that exist, by name; asks the gateway."""
+        """The experiments in sight, by name; asks the gateway. See `Experiment.list`."""
         from runhistory.sdk.experiment import Experiment
 
-        answer = self._connection.get("/experiments")
-        return {found["name"]: Experiment(self, found["name"]) for found in answer["experiments"]}
+        return {found.name: found for found in Experiment.list(self)}
 
     @property
     def compute_targets(self) -> dict[str, "ComputeTarget"]:
@@ -84,6 +100,37 @@ class Workspace:
         from runhistory.sdk.compute_target import ComputeTarget
 
         return {found.name: found for found in ComputeTarget.list(self)}
+
+    def runs(
+        self,
+        type: Any = None,
+        tags: Any = None,
+        properties: Any = None,
+        include_children: bool = False,
+        *,
+        status: str | None = None,
+        archived: bool | None = False,
+    ) -> Iterator["Run"]:
+        """The runs of all experiments, newest first, fetched page by page as they are asked for.
+
+        Args:
+            type: `script` or `interactive`.
+            tags, properties: a name, or a dict of names and values (None: any value); all of them.
+            include_children: also runs that have a parent.
+            status: such as `Running`.
+            archived: those in sight (False), those archived (True), or all (None).
+        """
+        from runhistory.sdk.run_search import find_runs
+
+        return find_runs(
+            self,
+            type=type,
+            tags=tags,
+            properties=properties,
+            children=include_children,
+            status=status,
+            archived="all" if archived is None else archived,
+        )
 
     def sql(self, query: str, limit: int = 10_000) -> "SqlResult":
         """The answer to one SELECT over this workspace's views (docs/sql.md), as new as this
@@ -158,6 +205,13 @@ class Workspace:
         from runhistory.sdk.events import subscribe
 
         return subscribe(self._connection, asked(types, experiment, run, from_, follow))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            from runhistory.sdk.refusals import WORKSPACE, missing
+
+            missing("Workspace", WORKSPACE, name)
 
     def __repr__(self) -> str:
         return f"Workspace(url={self.url!r}, name={self.name!r})"

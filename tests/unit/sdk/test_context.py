@@ -109,7 +109,7 @@ class TestOffline:
 
     def test_it_refuses_what_a_real_run_refuses(self, nowhere: Path) -> None:
         run = Run.get_context()
-        bad: list[tuple[Any, Any, Any]] = [("loss", "x", None), ("", 1, None), ("loss", 1, 2**63)]
+        bad: list[tuple[Any, Any, Any]] = [("loss", {}, None), ("", 1, None), ("loss", 1, 2**63)]
         for name, value, step in bad:
             with pytest.raises(InvalidMetric):
                 run.log(name, value, step=step)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runhistory.events.metric_batch import check
-from runhistory.sdk import metric_outbox, metric_writer
+from runhistory.sdk import metric_writer, outbox
 from runhistory.sdk.errors import (
     FlushTimeout,
     InvalidMetric,
@@ -63,9 +63,13 @@ class Gateway:
         return sorted(seq for name, seq in self.batches if name == writer)
 
 
+def no_records(batch: object) -> None:
+    pytest.fail("no record was logged")
+
+
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metric_outbox, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.002)
 
 
 @pytest.fixture
@@ -73,7 +77,9 @@ def writer_to() -> Iterator[Callable[[Any], MetricWriter]]:
     made: list[MetricWriter] = []
 
     def make(send: Any) -> MetricWriter:
-        made.append(MetricWriter(send, "run r", interval=0.01))
+        made.append(
+            MetricWriter(lambda batch: send(batch.body), no_records, "run r", interval=0.01)
+        )
         return made[-1]
 
     yield make
@@ -103,9 +109,11 @@ def test_every_point_is_in_exactly_one_batch_in_order(
     """Whatever the gateway does, it ends with every point once, in order, and seqs have no hole."""
     gateway = Gateway(plan)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metric_outbox, "BATCH_POINTS", batch_points)
-        patch.setattr(metric_outbox, "LONGEST_PAUSE", 0.002)
-        writer = MetricWriter(gateway.send, "run r", interval=0.001)
+        patch.setattr(outbox, "BATCH_ITEMS", batch_points)
+        patch.setattr(outbox, "LONGEST_PAUSE", 0.002)
+        writer = MetricWriter(
+            lambda batch: gateway.send(batch.body), no_records, "run r", interval=0.001
+        )
         expected: Points = []
         counted: dict[str, int] = {}
         for i, (name, value, step) in enumerate(logged):
@@ -119,7 +127,7 @@ def test_every_point_is_in_exactly_one_batch_in_order(
         writer.close(20)
     assert same(gateway.points(writer.id), expected)
     assert gateway.seqs(writer.id) == list(range(len(gateway.batches)))
-    assert writer.waiting == 0
+    assert writer.waiting == ""
 
 
 def same(left: Points, right: Points) -> bool:
@@ -166,11 +174,17 @@ def test_a_refused_call_takes_nothing_and_counts_nothing(
     gateway = Gateway()
     writer = writer_to(gateway.send)
     writer.log("loss", 1.0)
-    for name, value, step in (("loss", "x", None), ("loss", 1.0, 2**63), ("", 1.0, None)):
+    for name, value, step in (
+        ("loss", {}, None),
+        ("loss", "\ud800", None),
+        ("loss", "x" * 60_000, None),
+        ("loss", 1.0, 2**63),
+        ("", 1.0, None),
+    ):
         with pytest.raises(InvalidMetric):
             writer.log(name, value, step)
     with pytest.raises(InvalidMetric):
-        writer.log_list("loss", [2.0, None])
+        writer.log_list("loss", [2.0, object()])
     writer.log_list("loss", [2.0, 3])
     writer.flush(10)
     assert gateway.points(writer.id) == [("loss", 0, 1.0), ("loss", 1, 2.0), ("loss", 2, 3.0)]
@@ -242,7 +256,7 @@ def test_a_404_of_the_first_moments_is_not_believed(
 def test_a_404_that_stays_is_believed(
     writer_to: Callable[[Any], MetricWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metric_outbox, "DOUBT", 0.02)
+    monkeypatch.setattr(outbox, "DOUBT", 0.02)
 
     def send(body: bytes) -> None:
         raise NotFound("no such attempt", status=404)
@@ -250,7 +264,7 @@ def test_a_404_that_stays_is_believed(
     writer = writer_to(send)
     writer.log("loss", 1.0)
     writer.flush(10)
-    assert writer.waiting == 0
+    assert writer.waiting == ""
 
 
 def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
@@ -275,7 +289,7 @@ def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
         up.set()
         writer.flush(10)
     assert [value for _, _, value in gateway.points(writer.id)] == [float(i) for i in range(100)]
-    assert "50 points of run r were dropped" in caplog.text
+    assert "50 points or records of run r were dropped" in caplog.text
 
 
 def test_a_signal_handler_may_log_during_the_very_first_log(
@@ -333,4 +347,4 @@ def test_batches_stay_below_the_gateways_limit_with_the_longest_names() -> None:
     assert [batch.seq for batch in batches] == list(range(7, 7 + len(batches)))
     kept = [key for batch in batches for key in check(batch.body).keys]
     assert kept == [name for name, *_ in points]
-    assert sum(batch.points for batch in batches) == 5_000
+    assert sum(batch.items for batch in batches) == 5_000

@@ -30,6 +30,9 @@ def run(gateway: ScriptedGateway) -> Run:
     return Run(Experiment(Workspace(gateway.url), "digits"), RUN_ID)
 
 
+NO_RECORDS: dict[str, Any] = {"records": [], "next_cursor": None}
+
+
 def details(status: str = "Running", **more: Any) -> dict[str, Any]:
     return {
         "run_id": RUN_ID,
@@ -58,15 +61,18 @@ def test_one_value_reads_back_as_it_is_and_several_as_a_list(
         {"key": "loss", "steps": [0, 1, 2], "values": [1, "NaN", "-Infinity"]},
         {"key": "empty", "steps": [], "values": []},
     ]
-    gateway.script = lambda request: Answer(200, {"series": series})
+    gateway.script = lambda request: Answer(
+        200, {"series": series} if request.path.endswith("/metrics") else NO_RECORDS
+    )
     found = run.get_metrics()
     assert found.keys() == {"best", "loss"}
     assert found["best"] == 0.5
     assert repr(found["loss"]) == "[1.0, nan, -inf]"
-    assert gateway.requests[-1].query == {"system": ["false"]}
+    assert gateway.requests[-2].query == {"system": ["false"]}
     series = [{"key": "system/cpu", "steps": [0], "values": [3.0]}]
     assert run.get_metrics("system/cpu") == {"system/cpu": 3.0}
-    assert gateway.requests[-1].query == {"key": ["system/cpu"], "system": ["false"]}
+    assert gateway.requests[-2].query == {"key": ["system/cpu"], "system": ["false"]}
+    assert gateway.requests[-1].query == {"key": ["system/cpu"], "limit": ["10000"]}
 
 
 def test_reading_metrics_flushes_and_carries_the_watermark(
@@ -75,13 +81,14 @@ def test_reading_metrics_flushes_and_carries_the_watermark(
     def script(request: Request) -> Answer:
         if request.method == "POST":
             return Answer(202, {"watermark": "run.metrics/5/42"})
-        return Answer(200, {"series": []} if request.path.endswith("/metrics") else details())
+        answers = {"metrics": {"series": []}, "records": NO_RECORDS}
+        return Answer(200, answers.get(request.path.rpartition("/")[2], details()))
 
     gateway.script = script
     run.log("loss", 1)
     run.get_metrics()
-    assert gateway.requests[-2].path == f"/runs/{RUN_ID}/attempts/1/metrics"
-    assert gateway.requests[-1].query == {"system": ["false"], "watermark": ["run.metrics/5/42"]}
+    assert gateway.requests[-3].path == f"/runs/{RUN_ID}/attempts/1/metrics"
+    assert gateway.requests[-2].query == {"system": ["false"], "watermark": ["run.metrics/5/42"]}
 
 
 def test_a_run_that_was_not_started_cannot_be_logged_to(gateway: ScriptedGateway, run: Run) -> None:
@@ -345,6 +352,7 @@ def test_runs_are_listed_page_by_page(gateway: ScriptedGateway, run: Run) -> Non
         "type": ["script"],
         "tag": ["a:b"],
         "status": ["Running"],
+        "children": ["false"],
         "limit": ["100"],
     }
 

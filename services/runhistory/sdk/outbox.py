@@ -1,8 +1,10 @@
-"""The sending half of a metric writer: points to batches, batches to the gateway, in order.
+"""The sending half of a writer: what was logged to batches, batches to the gateway, in order.
 
 A batch is formed once: from then on its `seq` and its bytes are what they are, and it is sent until
 the gateway has answered for it. What the gateway refuses for good is dropped with an error in the
 log, and the hole in the numbers shows the loss. Delivery: every batch at least once, in order.
+
+A writer has one outbox for points and one for records; each numbers its own batches.
 """
 
 import logging
@@ -11,12 +13,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from runhistory.sdk.errors import RunHistoryError, Unavailable
-from runhistory.sdk.metric_encoding import Batch, Point, encode
 
-BATCH_POINTS: Final = 10_000
+BATCH_ITEMS: Final = 10_000
 LONGEST_PAUSE: Final = 3.0
 DOUBT: Final = 60.0
 """Seconds for which a 401, 403 or 404 is not believed: right after a start they may be early."""
@@ -24,35 +25,73 @@ _DOUBTFUL: Final = frozenset({401, 403, 404})
 
 logger: Final = logging.getLogger("runhistory")
 
-Send = Callable[[bytes], object]
-"""Send one batch's body. Raises Unavailable when it should be sent again."""
+T = TypeVar("T")
+
+
+class Attachment(NamedTuple):
+    """A file that a record names, kept by the run before the record is sent."""
+
+    name: str
+    content: bytes
+    command_id: str
+
+
+class Batch(NamedTuple):
+    """A batch as it is sent, however often that takes: `items` points or records."""
+
+    seq: int
+    items: int
+    body: bytes
+    attachments: tuple[Attachment, ...] = ()
+    weight: int = 0
+
+
+Send = Callable[[Batch], object]
+"""Send one batch. Raises Unavailable when it should be sent again."""
 Marker = threading.Event
-"""Stands among points; set when everything before it is delivered."""
+"""Stands among what was logged; set when everything before it is delivered."""
 
 
-class Outbox:
+class Outbox(Generic[T]):
     """What one writer has still to deliver. `incoming` may be appended to by any thread."""
 
-    def __init__(self, send: Send, label: str, writer_id: str) -> None:
-        self.incoming: deque[Point | Marker] = deque()
+    def __init__(
+        self,
+        send: Send,
+        encode: Callable[[str, int, list[T]], list[Batch]],
+        label: str,
+        writer_id: str,
+    ) -> None:
+        """`encode(writer, seq, items)` makes batches numbered from `seq`; `label` is for people:
+        "points of run …"."""
+        self.incoming: deque[T | Marker] = deque()
         self.trouble = ""
-        self._send, self._label, self._writer_id = send, label, writer_id
+        self._send, self._encode = send, encode
+        self._label, self._writer_id = label, writer_id
         self._batches: deque[Batch | Marker] = deque()
-        self._batched_points = 0
+        self._batched_items = 0
         self._markers: set[Marker] = set()  # those among `incoming`
         self._next_seq = 0
         self._delivering = threading.Lock()
         self._doubt_began: float | None = None
+        self._weighing = threading.RLock()  # a signal handler may log while its thread holds it
+        self.weight = 0
 
     @property
-    def points(self) -> int:
-        """How many points the gateway has not answered for yet."""
-        return max(0, len(self.incoming) - len(self._markers)) + self._batched_points
+    def waiting(self) -> int:
+        """How many points or records the gateway has not answered for yet."""
+        return max(0, len(self.incoming) - len(self._markers)) + self._batched_items
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to do, markers included."""
         return not self.incoming and not self._batches
+
+    def put(self, item: T, weight: int) -> None:
+        """Take an item of so many bytes; `weight` of the outbox says how many wait."""
+        with self._weighing:
+            self.weight += weight
+        self.incoming.append(item)
 
     def mark(self) -> Marker:
         """A marker behind everything that is here now."""
@@ -73,21 +112,23 @@ class Outbox:
                     return
                 delivered = self._batches.popleft()
                 if isinstance(delivered, Batch):
-                    self._batched_points -= delivered.points
+                    self._batched_items -= delivered.items
+                    with self._weighing:
+                        self.weight -= delivered.weight
 
     def _form_batches(self, *, everything: bool) -> None:
-        """Make batches of points: full ones, and a last one that is not, if `everything`."""
-        while self.incoming and (everything or len(self.incoming) >= BATCH_POINTS):
-            points: list[Point] = []
+        """Make batches of items: full ones, and a last one that is not, if `everything`."""
+        while self.incoming and (everything or len(self.incoming) >= BATCH_ITEMS):
+            items: list[T] = []
             marker: Marker | None = None
-            while self.incoming and len(points) < BATCH_POINTS and marker is None:
+            while self.incoming and len(items) < BATCH_ITEMS and marker is None:
                 item = self.incoming.popleft()
                 if isinstance(item, Marker):
                     marker = item
                 else:
-                    points.append(item)
-            self._batched_points += len(points)
-            for batch in encode(self._writer_id, self._next_seq, points):
+                    items.append(item)
+            self._batched_items += len(items)
+            for batch in self._encode(self._writer_id, self._next_seq, items):
                 self._batches.append(batch)
                 self._next_seq = batch.seq + 1
             if marker is not None:
@@ -111,7 +152,7 @@ class Outbox:
     def _try(self, batch: Batch) -> bool:
         """Send once; true when the batch is done with: taken, or refused for good."""
         try:
-            self._send(batch.body)
+            self._send(batch)
         except Unavailable as error:
             self._note(str(error))
             return False
@@ -120,8 +161,8 @@ class Outbox:
                 self._note(str(error))
                 return False
             logger.error(
-                "runhistory: %s points of %s (writer %s, seq %d) were REFUSED and are lost: %s",
-                f"{batch.points:,}",
+                "runhistory: %s %s (writer %s, seq %d) were REFUSED and are lost: %s",
+                f"{batch.items:,}",
                 self._label,
                 self._writer_id,
                 batch.seq,
@@ -144,12 +185,10 @@ class Outbox:
 
     def _note(self, trouble: str) -> None:
         if not self.trouble:
-            logger.warning(
-                "runhistory: points of %s wait and are sent again: %s", self._label, trouble
-            )
+            logger.warning("runhistory: %s wait and are sent again: %s", self._label, trouble)
         self.trouble = trouble
 
     def _settle(self) -> None:
         if self.trouble:
-            logger.warning("runhistory: the gateway takes points of %s again.", self._label)
+            logger.warning("runhistory: the gateway takes %s again.", self._label)
         self.trouble, self._doubt_began = "", None
