@@ -39,8 +39,9 @@ class WatchSettings(Struct, frozen=True, kw_only=True):
         )
         if settings.not_responding < 3 * settings.heartbeat:
             raise UnsafeSettings(
-                f"RUNHISTORY_NOT_RESPONDING_SECONDS={settings.not_responding:g} is less than three "
-                f"heartbeats ({settings.heartbeat:g} s each): one that is late would be a silence."
+                f"RUNHISTORY_NOT_RESPONDING_SECONDS={settings.not_responding:g} has to be at least "
+                f"three times RUNHISTORY_HEARTBEAT_SECONDS={settings.heartbeat:g}: otherwise one "
+                "heartbeat that is late would be a silence."
             )
         if settings.lost <= settings.not_responding:
             raise UnsafeSettings(
