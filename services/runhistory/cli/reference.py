@@ -19,9 +19,9 @@ _HEAD = """# The command line
 What `runhistory --help` and `runhistory COMMAND --help` say; this page is made from it
 (`python -m runhistory.cli.reference > docs/cli.md`), and a test keeps the two equal.
 
-Results go to stdout, progress and errors to stderr. Colour and bold are used on a terminal only, and
-not where `NO_COLOR` is set; in a pipe nothing is cut off. Exit codes: 0 done (with `--follow`: the run
-ended Completed), 1 failure, 2 wrong usage, 130 after Ctrl-C.
+Results go to stdout, progress and errors to stderr. Colour and bold are used on a terminal only,
+and not where `NO_COLOR` is set; in a pipe nothing is cut off. Exit codes: 0 done (with `--follow`:
+the run ended Completed), 1 failure, 2 wrong usage, 130 after Ctrl-C.
 
 `runhistory --install-completion` teaches your shell to complete commands, options, runs (`@latest`,
 display names, ids that were begun) and experiments.

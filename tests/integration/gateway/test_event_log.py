@@ -4,11 +4,17 @@ from typing import Any
 
 import pytest
 
-from runhistory.domain.commands import CreateRun, StartRun
+from runhistory.domain.commands import CreateRun, DeleteRun, StartRun
 from runhistory.domain.ids import new_command_id, new_run_id
 from runhistory.domain.values import RunContent
 from runhistory.events.codec import decode_event_data, encode_event
-from runhistory.gateway.event_log import EVENTS_TOPIC, EventLog, EventLogUnavailable, place_of
+from runhistory.gateway.event_log import (
+    DELETED,
+    EVENTS_TOPIC,
+    EventLog,
+    EventLogUnavailable,
+    place_of,
+)
 from runhistory.kafka.clients import close, open_producer
 from tests.support.landing import History, Row
 
@@ -68,6 +74,14 @@ async def test_what_comes_later_is_read_and_what_is_known_is_not(broker: Any) ->
     assert await log.latest_attempt(("ws", run), at_least=0) == 0
     assert log.known(("ws", run)) == 0
     assert await log.latest_attempt(("ws", run), at_least=1) == 1
+
+
+async def test_a_deletion_is_the_last_word(broker: Any) -> None:
+    run, log = new_run_id(), EventLog(broker.bootstrap, "test")
+    history = created(run).apply(DeleteRun(workspace="ws", run_id=run, command_id=new_command_id()))
+    await append(broker.bootstrap, *history.rows)
+    assert await log.latest_attempt(("ws", run), at_least=0) == DELETED
+    assert log.known(("ws", run)) == DELETED
 
 
 async def test_without_kafka_it_says_so() -> None:

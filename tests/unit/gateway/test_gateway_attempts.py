@@ -9,7 +9,9 @@ from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.domain.status import RunStatus
 from runhistory.events.codec import Reply
 from runhistory.gateway.attempts import AttemptNotFound, Attempts, RunNotFound
+from runhistory.gateway.event_log import DELETED
 from runhistory.gateway.watermarks import NotYetVisible
+from runhistory.query.deleted_runs import RunDeleted
 
 RUN = "0" * 31 + "1"
 
@@ -28,7 +30,10 @@ class Projection:
         self.lookups += 1
         if self.is_away:
             raise EngineUnavailable("away")
-        return self.visible.get((workspace, run_id))
+        found = self.visible.get((workspace, run_id))
+        if found == DELETED:
+            raise RunDeleted(run_id)
+        return found
 
     async def catch_up(self, run_id: str) -> None:
         if self.sink_is_away:
@@ -65,6 +70,7 @@ def reply(
     run_id: str = RUN,
     outcome: Literal["accepted", "unchanged", "refused"] = "accepted",
     status: RunStatus | None = RunStatus.RUNNING,
+    deleted: bool = False,
 ) -> Reply:
     return Reply(
         workspace="ws",
@@ -75,6 +81,7 @@ def reply(
         version=1,
         status=status,
         attempt=attempt,
+        deleted=deleted,
     )
 
 
@@ -138,6 +145,43 @@ async def test_refusals_and_experiments_teach_nothing(attempts: Attempts) -> Non
     attempts.see(reply(0, status=None))
     with pytest.raises(RunNotFound):
         await attempts.require("ws", RUN, 1)
+
+
+async def test_a_run_that_was_only_created_exists(
+    attempts: Attempts, projection: Projection
+) -> None:
+    assert not attempts.knows("ws", RUN)
+    attempts.see(reply(0, status=RunStatus.NOT_STARTED))
+    assert attempts.knows("ws", RUN)
+    await attempts.require_run("ws", RUN)
+    assert projection.lookups == 0
+    with pytest.raises(RunNotFound):
+        await attempts.require_run("ws", "f" * 32)
+
+
+async def test_a_deletion_that_passes_by_is_the_last_word(
+    attempts: Attempts, projection: Projection
+) -> None:
+    attempts.see(reply(1))
+    attempts.see(reply(1, deleted=True))
+    attempts.see(reply(2))
+    for attempt in (0, 1, 2, 3):
+        with pytest.raises(RunDeleted):
+            await attempts.require("ws", RUN, attempt)
+    assert projection.lookups == 0
+
+
+@pytest.mark.parametrize("away", [None, "is_away", "sink_is_away"])
+async def test_a_deletion_before_this_process_is_found_and_kept(
+    attempts: Attempts, projection: Projection, away: str | None
+) -> None:
+    projection.behind["ws", RUN] = DELETED
+    if away:
+        setattr(projection, away, True)
+    for _ in range(2):
+        with pytest.raises(RunDeleted):
+            await attempts.require("ws", RUN, 1)
+    assert projection.lookups <= 2
 
 
 async def test_no_such_run_and_no_such_attempt(attempts: Attempts, projection: Projection) -> None:
