@@ -96,6 +96,17 @@ def from_environment() -> Address:
     )
 
 
+def given_address(url: str | None, name: str | None, token: str | None) -> Address:
+    """The address by what a program says; what it does not say, by the environment."""
+    found = from_environment()
+    return Address(
+        url=url.rstrip("/") if url else found.url,
+        workspace=name or (DEFAULT_WORKSPACE if url else found.workspace),
+        token=token or found.token,
+        origin="Workspace(url=…)" if url else found.origin,
+    )
+
+
 def _from_file(path: Path) -> Address:
     try:
         content: Any = msgspec.json.decode(path.read_bytes())

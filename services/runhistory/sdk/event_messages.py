@@ -1,5 +1,6 @@
 """Server-sent events into typed ones: what the blocking and the asynchronous reader share."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS: Final = 45.0
 """Longer than three of the gateway's signs of life: then the connection is dead."""
+FIRST_PAUSE: Final = 0.1
+"""Seconds from an interruption to the next connection; then longer and longer."""
 REMEMBERED: Final = 10_000
 
 EVENTS_PATH: Final = "/events"
 _END: Final = "end"
+
+logger: Final = logging.getLogger("runhistory")
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -166,6 +171,11 @@ class EventReader:
         self._order.append(id)
         if len(self._order) > REMEMBERED:
             self._seen.discard(self._order.popleft())
+
+
+def log_interruption(error: Exception) -> None:
+    """Say that a subscription waits for its gateway."""
+    logger.warning("runhistory: the events are interrupted and will go on. %s", error)
 
 
 def _field(line: bytes) -> tuple[str, str]:

@@ -5,25 +5,21 @@ comes behind the last one, at whichever gateway answers: over restarts nothing i
 nothing comes twice.
 """
 
-import logging
 from collections.abc import Generator
 from time import sleep
-from typing import Final
 
 from runhistory.sdk import http
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
 from runhistory.sdk.event_messages import (
     EVENTS_PATH,
+    FIRST_PAUSE,
     SILENCE_SECONDS,
     Asked,
     Event,
     EventReader,
+    log_interruption,
 )
 from runhistory.sdk.http import Connection
-
-FIRST_PAUSE: Final = 0.1
-
-logger: Final = logging.getLogger("runhistory")
 
 
 def subscribe(
@@ -49,7 +45,7 @@ def subscribe(
         except NobodyAnswers:
             raise
         except Unavailable as error:
-            logger.warning("runhistory: the events are interrupted and will go on. %s", error)
+            log_interruption(error)
         if not reader.has_ended:
             sleep(pause)
             pause = http.next_pause(pause)

@@ -22,7 +22,7 @@ import orjson
 
 from runhistory.sdk.address import Address
 from runhistory.sdk.endpoint import Endpoint, limits, load_httpx, without_none
-from runhistory.sdk.errors import Unavailable
+from runhistory.sdk.errors import NobodyAnswers, Unavailable
 
 if TYPE_CHECKING:
     import httpx
@@ -158,12 +158,10 @@ class Connection(Endpoint):
                 return once()
             except httpx.RequestError as error:
                 trouble = self.unavailable(error)
-                limit = patience if self.has_answered else min(patience, FIRST_PATIENCE)
             except Unavailable as error:
                 trouble = error
-                limit = min(patience, FIRST_PATIENCE) if error.status == 500 else patience
             pause = next_pause(pause)
-            if time.monotonic() - began + pause > limit:
+            if time.monotonic() - began + pause > patience_for(trouble, patience):
                 raise trouble
             time.sleep(pause)
 
@@ -176,6 +174,12 @@ class Connection(Endpoint):
     def _after_fork(self) -> None:
         self.lock = threading.Lock()
         self._client = None  # the sockets are the parent's
+
+
+def patience_for(trouble: Unavailable, patience: float) -> float:
+    """Seconds to go on trying: few where nobody ever answered, or where the server has a bug."""
+    is_hopeless = isinstance(trouble, NobodyAnswers) or trouble.status == 500
+    return min(patience, FIRST_PATIENCE) if is_hopeless else patience
 
 
 def next_pause(pause: float) -> float:
