@@ -58,9 +58,7 @@ def submit(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; may be repeated.")
     ] = None,
-    compute_target: Annotated[
-        str, typer.Option(help="Where it runs.")
-    ] = "local",
+    compute_target: Annotated[str, typer.Option(help="Where it runs.")] = "local",
     requirements: Annotated[
         Path | None,
         typer.Option(

@@ -14,9 +14,7 @@ from aiokafka import TopicPartition
 from runhistory.kafka.log_ends import Positions
 from runhistory.kafka.topics import load_topics
 
-_TOPIC: Final = re.compile(
-    r"([a-z_.]+)@([0-9]{1,6}:[0-9]{1,19}(?:,[0-9]{1,6}:[0-9]{1,19})*)"
-)
+_TOPIC: Final = re.compile(r"([a-z_.]+)@([0-9]{1,6}:[0-9]{1,19}(?:,[0-9]{1,6}:[0-9]{1,19})*)")
 
 
 class InvalidPosition(ValueError):
