@@ -1,5 +1,6 @@
 """A gateway as every client of ours sees it, blocking or not: addresses, answers, watermarks."""
 
+import logging  # noqa: F401 - see below: it has to register its own hook before ours
 import os
 import threading
 from types import ModuleType
@@ -145,6 +146,8 @@ def _begin_in_child() -> None:
     _loading = threading.RLock()
 
 
+# Hooks before a fork run in the reverse order of registration, and ours must come first: whoever
+# imports httpx holds `_loading` and asks for logging's lock; nobody may wait the other way round.
 os.register_at_fork(
     before=lambda: _loading.acquire(),  # a child would inherit a half-imported module for ever
     after_in_parent=lambda: _loading.release(),
