@@ -173,6 +173,11 @@ def _is_styled(stream: TextIO) -> bool:
     return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
+def width() -> int | None:
+    """How many characters fit into a line of stdout; None in a pipe, where all do."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None
+
+
 def _pasteable(path: Path) -> str:
     """A path for a shell, from here when it lies below."""
     try:

@@ -16,12 +16,14 @@ from runhistory.cli import (
     cancel,
     compute,
     console,
+    diff,
     events,
     experiments,
     files,
     life,
     logs,
     metrics,
+    reproduce,
     runs,
     show,
     snapshot,
@@ -123,6 +125,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     life.reactivate,
     life.delete,
     snapshot.snapshot,
+    reproduce.reproduce,
+    diff.diff,
     sql.sql,
 )
 for command in COMMANDS:

@@ -16,7 +16,6 @@ from runhistory.sdk.refusals import EXPERIMENT, missing, refuse, refuse_unknown
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import path_of
 from runhistory.sdk.run_search import find_runs, pairs_wanted
-from runhistory.sdk.secrets import check_secrets
 from runhistory.sdk.snapshot_upload import Progress, scan_folder, upload_snapshot
 from runhistory.sdk.workspace import Workspace
 
@@ -192,6 +191,8 @@ class Experiment:
             Unsupported: an argument of Azure ML's that means nothing here was given.
             RunHistoryError: the gateway refuses it, or does not answer.
         """
+        from runhistory.sdk.secrets import check_secrets
+
         refuse_unknown("Experiment.submit", unknown)
         tree = scan_folder(config.source_directory)
         if not config.command and config.script not in {e.path for e in tree.manifest.entries}:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest, RunHistoryError
 from runhistory.sdk.http import Connection
 from runhistory.sdk.limits import snapshot_limits
-from runhistory.sdk.secrets import check_secrets
 
 if TYPE_CHECKING:
     from runhistory.snapshots import Tree
@@ -35,6 +34,8 @@ def keep_snapshot(connection: Connection, path: Path) -> str:
     from tempfile import TemporaryDirectory
 
     if not path.is_file():
+        from runhistory.sdk.secrets import check_secrets
+
         tree = scan_folder(path)
         check_secrets(tree, None)
         return upload_snapshot(connection, tree)
