@@ -25,7 +25,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": {"domain", "events", "clickhouse", "kafka", "runtime"},
     # services: they meet in Kafka and ClickHouse, never in Python
     "lifecycle": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
-    "sink": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
+    # it erases what deleted runs left, in the object store too
+    "sink": {
+        "domain",
+        "events",
+        "snapshots",
+        "kafka",
+        "clickhouse",
+        "objects",
+        "query",
+        "runtime",
+    },
     "watch": {"domain", "events", "kafka", "query", "runtime"},
     "gateway": {
         "domain",
