@@ -55,6 +55,7 @@ format: setup  ## let ruff put the code in order
 schemas: setup  ## write the generated parts of schemas/ anew
 	$(BIN)/python -m runhistory.events.schemas
 	$(BIN)/python -m runhistory.gateway.openapi
+	$(BIN)/python -m runhistory.kafka.asyncapi
 
 lock: setup  ## choose the newest dependencies that fit, and write down their digests
 	$(BIN)/uv pip compile pyproject.toml --extra local --group dev $(COMPILE) \
