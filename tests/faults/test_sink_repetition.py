@@ -26,6 +26,7 @@ from runhistory.domain.values import FileEntry, RunContent, ScriptSpec
 from runhistory.events import cloudevents
 from runhistory.events.codec import encode_event
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
+from runhistory.events.record_batch import RECORDS_LOGGED, LoggedRecord, RecordsLogged
 from runhistory.kafka.clients import open_consumer, open_producer
 from runhistory.sink.group import GROUP
 from tests.conftest import Broker, Engine
@@ -127,6 +128,7 @@ async def _tell_a_life_and_its_logs(ledger: SinkLedger) -> None:
                 record = encode_event(event)
                 await _send(ledger, producer, "run.events", run_id, record.value, record.headers)
         await _send_logs(ledger, producer, run_id)
+        await _send_records(ledger, producer, run_id)
     finally:
         await producer.stop()
 
@@ -153,6 +155,32 @@ async def _send_logs(ledger: SinkLedger, producer: AIOKafkaProducer, run_id: str
             time=datetime.now(UTC),
         )
         await _send(ledger, producer, "run.logs", run_id, value, headers)
+
+
+async def _send_records(ledger: SinkLedger, producer: AIOKafkaProducer, run_id: str) -> None:
+    for seq in range(3):
+        records = [
+            LoggedRecord("stage", "value", seq, 1_700_000_000_000_000, f"text {seq}"),
+            LoggedRecord("epoch", "row", seq, 1_700_000_000_000_001, {"loss": 0.5, "note": None}),
+        ]
+        value = msgspec.json.encode(
+            RecordsLogged(
+                workspace=ledger.workspace,
+                run_id=run_id,
+                attempt=1,
+                writer="w",
+                seq=seq,
+                records=records,
+            )
+        )
+        headers = cloudevents.headers(
+            id=f"{run_id}:records:{seq}",
+            type=RECORDS_LOGGED,
+            source="test",
+            subject=run_id,
+            time=datetime.now(UTC),
+        )
+        await _send(ledger, producer, "run.records", run_id, value, headers)
 
 
 async def _send(

@@ -13,8 +13,10 @@ from runhistory.domain.status import RunStatus
 from runhistory.events.codec import encode_event
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
 from runhistory.events.metric_batch import MetricsLogged
-from runhistory.sink.rows import LANDINGS, Unreadable, event_row, log_row, metric_row
+from runhistory.events.record_batch import RECORDS_LOGGED, RecordsLogged
+from runhistory.sink.rows import LANDINGS, Unreadable, event_row, log_row, metric_row, record_row
 from tests.support.sink_world import RUN, FakeMessage, metrics
+from tests.support.wire_strategies import values_of
 
 ALLOWED = st.characters(exclude_categories=["Cc", "Cs"])
 HOSTILE_KEYS = st.text(ALLOWED, min_size=1, max_size=40) | st.sampled_from(
@@ -69,6 +71,25 @@ def test_log_lines_are_counted(lines: list[str]) -> None:
     row = log_row(_log_message(lines))
     assert row.rows == len(lines)
     assert json.loads(row.json)["lines"] == lines
+
+
+@given(values_of(RecordsLogged))
+def test_a_records_value_is_kept_as_the_text_of_its_json(batch: RecordsLogged) -> None:
+    value = msgspec.json.encode(batch)
+    row = record_row(_record_message(value))
+    found = json.loads(row.json)
+    assert row.rows == len(batch.records)
+    assert [json.loads(text) for text in found["values"]] == [
+        record["value"] for record in json.loads(value)["records"]
+    ]
+    assert found["files"] == [record.file or "" for record in batch.records]
+    assert found["keys"] == [record.key for record in batch.records]
+
+
+@pytest.mark.parametrize("value", [None, b"{}", b'{"records":[]}', b'{"cut off'])
+def test_what_is_no_batch_of_records_is_refused(value: bytes | None) -> None:
+    with pytest.raises(Unreadable):
+        record_row(_record_message(value))
 
 
 @pytest.mark.parametrize(
@@ -165,6 +186,11 @@ def _log_message(lines: list[str]) -> FakeMessage:
         )
     )
     return FakeMessage(value, topic="run.logs", headers=(("ce_type", LOG_LINES_WRITTEN.encode()),))
+
+
+def _record_message(value: bytes | None) -> FakeMessage:
+    headers = (("ce_type", RECORDS_LOGGED.encode()),)
+    return FakeMessage(value, topic="run.records", headers=headers)
 
 
 def _event_message() -> FakeMessage:
