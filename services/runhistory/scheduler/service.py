@@ -14,67 +14,35 @@ import contextlib
 import signal
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
 
-from runhistory.domain.commands import Command, ProvisionRun, WarnRun
 from runhistory.domain.compute import BUILT_IN_TARGET, built_in_pool
 from runhistory.domain.events import Event
-from runhistory.domain.ids import compute_target_id
-from runhistory.domain.status import RunStatus
 from runhistory.domain.values import NodePool
-from runhistory.events.cloudevents import Record
-from runhistory.events.codec import encode_command
-from runhistory.events.node_events import (
-    NODES_TOPIC,
-    NodeEvent,
-    NodeLost,
-    NodeReady,
-    NodeReleased,
-    NodeStarted,
-    encode_node_event,
-)
-from runhistory.kafka.commands import COMMANDS_TOPIC
-from runhistory.kafka.publisher import Publisher
 from runhistory.query.follower import EventFollower
 from runhistory.runtime.gpus import GpuProbe
 from runhistory.runtime.metrics import SCHEDULER_NODES, SCHEDULER_WAITING_RUNS
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import UnsafeSettings
 from runhistory.scheduler.board import Board, OpenRun, Target, slots_held
+from runhistory.scheduler.local_node import IN_ORDER, LocalNode
 from runhistory.scheduler.local_nodes import (
-    RETIRE,
     STOP_SECONDS,
-    LocalNode,
     LocalNodes,
-    Phase,
     SchedulerTaken,
     node_environment,
 )
 from runhistory.scheduler.patience import Patience
-from runhistory.scheduler.pool import ALWAYS_THERE, Decision, Gpus, Node, Waiting, decide
+from runhistory.scheduler.pool import ALWAYS_THERE, Gpus, Node, Waiting, decide
 from runhistory.scheduler.settings import SchedulerSettings
-
-SOURCE: Final = "runhistory/scheduler"
-NO_WORKER: Final = "NoWorker"
-"""The code of the warning that no node will ever take a run."""
+from runhistory.scheduler.telling import Teller
 
 STARTING_BEAT: Final = 0.2
 NODES_BEAT: Final = 1.0
 IDLE_BEAT: Final = 10.0
 """Seconds between two looks when no event comes: while nodes start, while some live, else."""
-
-REPEAT_SECONDS: Final = 5.0
-TELL_SECONDS: Final = 5.0
-
-_EVENTS: Final[dict[Phase, type[NodeEvent]]] = {
-    "started": NodeStarted,
-    "ready": NodeReady,
-    "released": NodeReleased,
-    "lost": NodeLost,
-}
 
 log: Any = structlog.get_logger(__name__)
 
@@ -88,12 +56,11 @@ class Scheduler:
         self._local_slots = settings.local_slots
         self._gpus = len(GpuProbe().uuids)
         self._changed = asyncio.Event()
-        self._publisher = Publisher(settings.kafka, "scheduler")
+        self._tell = Teller(settings.kafka)
         self._follower = EventFollower(
             settings.kafka, settings.clickhouse, self._board, self._on_change, "scheduler-events"
         )
         self._idle_since: dict[str, float] = {}  # worker -> when it was last seen to hold a run
-        self._said: dict[tuple[str, str], float] = {}  # (run, command id) -> when
         self._patience: dict[Target, Patience] = {}
 
     async def run(self) -> None:
@@ -110,7 +77,7 @@ class Scheduler:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-            await self._publisher.stop()
+            await self._tell.stop()
 
     def _on_change(self, concerns: str, event: Event) -> None:
         run = self._board.get(concerns)
@@ -146,7 +113,7 @@ class Scheduler:
         living = {node.target for node in self._nodes.all() if node.lives}
         for target in sorted({*known, *living, *waiting}):
             await self._manage(target, waiting.get(target, []), held)
-        await self._tell_all()
+        await self._tell.nodes(self._nodes.all())
         self._show(waiting)
 
     async def _look_at_nodes(self, holders: set[str]) -> None:
@@ -167,7 +134,7 @@ class Scheduler:
     def _bury(self, node: LocalNode, *, holds: bool) -> None:
         if node.record.phase == "started":
             self._patience_with(node.target).failed(node.last_words())
-        in_order = node.record.phase == "ready" and not holds and node.exit_code in (0, None)
+        in_order = node.record.phase == "ready" and not holds and node.exit_code in IN_ORDER
         if in_order:
             node.enter("released")
             log.info("node_released", node=node.name)
@@ -189,8 +156,8 @@ class Scheduler:
             self._start(target, number, pool.slots)
         for node in self._nodes.of(target):
             if node.record.number in decision.release:
-                node.send(RETIRE)
-        await self._say_what_follows(target, waiting, decision, patience)
+                node.retire()
+        await self._tell.runs(target, waiting, decision, patience.trouble)
 
     def _living(self, target: Target, used: dict[str, int], held: list[OpenRun]) -> list[Node]:
         """The target's nodes, as the decision sees them."""
@@ -235,56 +202,6 @@ class Scheduler:
             return
         log.info("node_started", node=node.name, worker_id=node.record.worker_id)
 
-    async def _say_what_follows(
-        self, target: Target, waiting: list[OpenRun], decision: Decision, patience: Patience
-    ) -> None:
-        """Tell runs that get a node so, and those that never will why."""
-        for run in waiting:
-            number = decision.provisioned.get(run.run_id)
-            if number is not None and run.status is RunStatus.QUEUED:
-                await self._say(run, ProvisionRun, "provision", node=f"{target.name}-{number}")
-            reason = decision.hopeless.get(run.run_id) or patience.trouble
-            if reason is not None:
-                await self._say(
-                    run,
-                    WarnRun,
-                    "no-worker",
-                    code=NO_WORKER,
-                    message=f"No worker of {target.name} takes this run: {reason}",
-                )
-
-    async def _say(self, run: OpenRun, command: type[Command], what: str, **fields: Any) -> None:
-        """Send a command about a wait of the run; again, with its id, while nothing came of it."""
-        command_id = f"{what}-{run.queued_version}"
-        said, now = self._said.get((run.run_id, command_id)), time.monotonic()
-        if said is not None and (command is WarnRun or now - said < REPEAT_SECONDS):
-            return
-        made = command(
-            workspace=run.target.workspace, run_id=run.run_id, command_id=command_id, **fields
-        )
-        if await self._publish(COMMANDS_TOPIC, encode_command(made, SOURCE)):
-            self._said[run.run_id, command_id] = now
-
-    async def _tell_all(self) -> None:
-        """Tell compute.events of each node's phase that was not told; one after the other."""
-        for node in self._nodes.all():
-            record = node.record
-            if record.is_told:
-                continue
-            if not await self._publish(NODES_TOPIC, encode_node_event(_event(node), SOURCE)):
-                return
-            node.told()
-
-    async def _publish(self, topic: str, record: Record) -> bool:
-        """Whether it is in the log; with the broker away, the next step tries again."""
-        try:
-            async with asyncio.timeout(TELL_SECONDS):
-                await self._publisher.publish(topic, record)
-            return True
-        except TimeoutError:
-            log.warning("not_told", topic=topic)
-            return False
-
     async def _stop_nodes(self) -> None:
         """Stop all nodes, as with `runhistory down`; kill those that do not end in time."""
         living = [node for node in self._nodes.all() if node.lives]
@@ -301,7 +218,7 @@ class Scheduler:
             if node.record.phase in ("started", "ready"):
                 node.enter("released")
         with contextlib.suppress(Exception):
-            await self._tell_all()
+            await self._tell.nodes(self._nodes.all())
 
     def _patience_with(self, target: Target) -> Patience:
         return self._patience.setdefault(target, Patience())
@@ -309,29 +226,11 @@ class Scheduler:
     def _show(self, waiting: dict[Target, list[OpenRun]]) -> None:
         SCHEDULER_NODES.set(sum(node.lives for node in self._nodes.all()))
         SCHEDULER_WAITING_RUNS.set(sum(map(len, waiting.values())))
-        self._said = {
-            key: when for key, when in self._said.items() if self._board.get(key[0]) is not None
-        }
+        self._tell.forget({run.run_id for runs in waiting.values() for run in runs})
         if self._follower.is_following:
             self._service.health.ready()
         else:
             self._service.health.not_ready("the broker does not answer")
-
-
-def _event(node: LocalNode) -> NodeEvent:
-    record = node.record
-    fields: dict[str, Any] = {"message": record.message} if record.phase == "lost" else {}
-    return _EVENTS[record.phase](
-        workspace=record.workspace,
-        target_id=compute_target_id(record.workspace, record.compute_target),
-        compute_target=record.compute_target,
-        node=node.name,
-        worker_id=record.worker_id,
-        life=record.life,
-        slots=record.slots,
-        time=datetime.fromtimestamp(record.since, UTC),
-        **fields,
-    )
 
 
 async def main(service: Service) -> None:

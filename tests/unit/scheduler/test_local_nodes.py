@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from runhistory.scheduler.board import Target
-from runhistory.scheduler.local_nodes import LocalNode, LocalNodes, SchedulerTaken, node_environment
+from runhistory.scheduler.local_node import LocalNode
+from runhistory.scheduler.local_nodes import LocalNodes, SchedulerTaken, node_environment
 from runhistory.scheduler.patience import FAILURES_TOLD, Patience
 
 TARGET = Target("default", "pool")
