@@ -71,6 +71,10 @@ def submit(
     ] = None,
     slots: Annotated[int, typer.Option(min=1, help="How many slots it takes.")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="How many GPUs it takes.")] = 0,
+    strict_secrets: Annotated[
+        bool,
+        typer.Option("--strict-secrets", help="Refuse what looks like a secret, do not warn."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a snapshot of DIR and run a script of it.
@@ -109,7 +113,11 @@ def submit(
     workspace = open_workspace()
     with _upload_progress() as progress:
         run = Experiment(workspace, experiment or directory.resolve().name or "root").submit(
-            config, tags=tags, display_name=name, progress=progress
+            config,
+            tags=tags,
+            display_name=name,
+            strict_secrets=strict_secrets,
+            progress=progress,
         )
     client = RunClient(workspace.connection, run.id)
     if follow:

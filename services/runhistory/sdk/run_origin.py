@@ -7,6 +7,7 @@ from runhistory.sdk.run_facts import RunFacts
 if TYPE_CHECKING:
     from runhistory.sdk.recorded_environment import RecordedEnvironment
     from runhistory.sdk.run import Run
+    from runhistory.sdk.run_diff import RunDiff
 
 
 class RunOrigin(RunFacts):
@@ -23,6 +24,16 @@ class RunOrigin(RunFacts):
         from runhistory.sdk.recorded_environment import read_environment
 
         return read_environment(self._client)
+
+    def diff(self, other: RunFacts) -> "RunDiff":
+        """What the run `other` has different from this one: code, packages, params, …
+
+        Raises:
+            RunHistoryError: something of either cannot be read.
+        """
+        from runhistory.sdk.run_diff import diff
+
+        return diff(self, other)
 
     def reproduce(
         self,
