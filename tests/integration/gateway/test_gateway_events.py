@@ -1,9 +1,12 @@
 """Events over HTTP: who gets what, from where, and how one goes on."""
 
 import asyncio
+import os
 import statistics
+import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from tests.support.gateway_world import GatewayClient, batch, error_of, eventual
 
 pytestmark = pytest.mark.infrastructure
 
+DOCS = Path(__file__).parents[3] / "docs" / "events.md"
 LATENCY_SAMPLES = 60
 FAR_AHEAD = ",".join(f"{number}:999999" for number in range(8))
 
@@ -161,10 +165,7 @@ async def test_a_workspace_sees_its_own_alone(client: GatewayClient) -> None:
         ({"from": "yesterday"}, "2026-11-23T10:00:00Z"),
         ({"from": "run.events@0:1"}, "something else"),
         ({"after": "12"}, "run.events@3:1200"),
-        (
-            {"after": "run.events@" + ",".join(f"{n}:999999" for n in range(8))},
-            "another deployment",
-        ),
+        ({"type": "run.*", "after": f"run.events@{FAR_AHEAD}"}, "another deployment"),
         ({"experiment": "x", "type": "logs.written.v1"}, "run="),
         ({"run": "abc"}, "run"),
     ],
@@ -229,6 +230,33 @@ async def test_an_event_reaches_a_subscriber_in_a_moment(client: GatewayClient) 
     cuts = statistics.quantiles(taken, n=100)
     print(f"\nevent to subscriber: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms")
     assert cuts[49] < 500, "generous: other tests run beside this one"
+
+
+async def test_the_kafka_consumer_of_the_docs_runs(
+    client: GatewayClient, broker: Any, tmp_path: Path
+) -> None:
+    marker = "<!-- run by tests/integration/gateway/test_gateway_events.py -->\n```python\n"
+    program = DOCS.read_text("utf-8").split(marker)[1].split("```")[0]
+    assert len(program.strip().splitlines()) <= 13
+    (tmp_path / "consumer.py").write_text(program)
+    run = await client.start()
+    due = [f"{run}:1 run.created.v1 NotStarted", f"{run}:2 run.started.v1 Running"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(tmp_path / "consumer.py")),
+        env={**os.environ, "RUNHISTORY_KAFKA": broker.bootstrap},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    found: list[str] = []
+    try:
+        async with asyncio.timeout(60):
+            while due != found:
+                line = (await process.stdout.readline()).decode().strip()
+                assert line, "it ended"
+                found += [line] if line.startswith(run) else []
+    finally:
+        process.kill()
+        await process.wait()
 
 
 def test_the_sdk_reads_the_same(client: GatewayClient) -> None:
