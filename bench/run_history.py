@@ -1,7 +1,7 @@
 """The figures of a whole stack: how long people wait, how much it takes, what it costs idle.
 
     make bench
-    python -m bench.run_history [--only NAME ...] [--list]
+    python -m bench.run_history [--only NAME ...] [--details] [--list]
 
 Starts a stack of its own (real Kafka, ClickHouse and services) in a temporary folder on free
 ports, measures each figure several times, prints a table and writes the medians to
@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except StackNotUp as error:
         sys.exit(f"No stack, so nothing to measure:\n{error}")
     print(table(measured, machine))
+    if options.details:
+        print(details_of(measured))
     if not options.only:
         RESULTS.write_text(encoded(measured, machine), "utf-8")
         print(f"written to {RESULTS}")
@@ -78,6 +80,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=[figure.name for figure in FIGURES],
         help="measure these alone, and leave the results file as it is",
     )
+    parser.add_argument("--details", action="store_true", help="show phases and shares too")
     parser.add_argument("--list", action="store_true", help="say what each figure is, and end")
     return parser.parse_args(arguments)
 
@@ -134,6 +137,12 @@ def table(measured: Sequence[Measured], machine: MachineLog) -> str:
         f"load {machine.load[0]:.1f} before, at most {max(machine.load):.1f} meanwhile"
     )
     return "\n".join(lines)
+
+
+def details_of(measured: Sequence[Measured]) -> str:
+    """What is in the results file beside the figures: medians of phases, shares, percentiles."""
+    entries = [entry for one in measured for entry in one.entries()]
+    return "\n".join(f"  {e['name']:60}{e['value']:>12} {e['unit']}" for e in entries)
 
 
 def encoded(measured: Sequence[Measured], machine: MachineLog) -> str:
