@@ -14,18 +14,29 @@ from runhistory.domain.commands import (
     ClaimRun,
     Command,
     CompleteRun,
+    CreateComputeTarget,
+    CreateExperiment,
     CreateRun,
+    DeleteExperiment,
+    DeleteRun,
     ReportExit,
     SetTags,
     StartRun,
+    WarnRun,
 )
 from runhistory.domain.decide import Accepted, Context, decide
-from runhistory.domain.ids import new_command_id, new_run_id
+from runhistory.domain.ids import (
+    compute_target_id,
+    experiment_id,
+    new_command_id,
+    new_run_id,
+)
 from runhistory.domain.state import State, evolve
 from runhistory.domain.values import FileEntry, RunContent, ScriptSpec
 from runhistory.events import cloudevents
 from runhistory.events.codec import encode_event
 from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
+from runhistory.events.node_events import NODES_TOPIC, NodeReady, encode_node_event
 from runhistory.events.record_batch import RECORDS_LOGGED, LoggedRecord, RecordsLogged
 from runhistory.kafka.clients import open_consumer, open_producer
 from runhistory.sink.group import GROUP
@@ -42,6 +53,7 @@ async def test_a_second_time_changes_no_answer_of_any_view(
     ledger = SinkLedger(broker.bootstrap, engine.url)
     await ledger.produce(50, size=30)
     await _tell_a_life_and_its_logs(ledger)
+    await _tell_of_deletions_and_compute(ledger)
     sink = ServiceProcess(
         "sink",
         tmp_path / "sink.log",
@@ -113,24 +125,69 @@ async def _tell_a_life_and_its_logs(ledger: SinkLedger) -> None:
         SetTags(command_id=new_command_id(), tags={"team": "b", "stage": "x"}, **head),
         ClaimRun(command_id=new_command_id(), claim_id=claim, worker_id="w", **head),
         StartRun(command_id=new_command_id(), claim_id=claim, **head),
+        WarnRun(command_id=new_command_id(), code="GpuIdle", message="It idles.", **head),
         ReportExit(command_id=new_command_id(), claim_id=claim, exit_code=0, **head),
         AddFiles(command_id=new_command_id(), attempt=1, files=(file,), **head),
         CompleteRun(command_id=new_command_id(), claim_id=claim, **head),
     ]
     producer = await open_producer(ledger.bootstrap, client_id="test")
     try:
-        state: State | None = None
-        for command in commands:
-            decision = decide(state, command, Context(now=datetime.now(UTC)))
-            assert isinstance(decision, Accepted), decision
-            for event in decision.events:
-                state = evolve(state, event)
-                record = encode_event(event)
-                await _send(ledger, producer, "run.events", run_id, record.value, record.headers)
+        await _decided(ledger, producer, commands)
         await _send_logs(ledger, producer, run_id)
         await _send_records(ledger, producer, run_id)
     finally:
         await producer.stop()
+
+
+async def _tell_of_deletions_and_compute(ledger: SinkLedger) -> None:
+    """A run and an experiment that were deleted, a compute target, and a node of it."""
+
+    def head(run_id: str) -> dict[str, Any]:
+        return {"workspace": ledger.workspace, "run_id": run_id, "command_id": new_command_id()}
+
+    run = new_run_id()
+    experiment = experiment_id(ledger.workspace, "gone")
+    target = compute_target_id(ledger.workspace, "pool")
+    content = RunContent(type="interactive", experiment="repetition")
+    lives: list[list[Command]] = [
+        [CreateRun(content=content, **head(run)), DeleteRun(**head(run))],
+        [
+            CreateExperiment(name="gone", **head(experiment)),
+            DeleteExperiment(name="gone", **head(experiment)),
+        ],
+        [CreateComputeTarget(name="pool", **head(target))],
+    ]
+    node = NodeReady(
+        workspace=ledger.workspace,
+        target_id=target,
+        compute_target="pool",
+        node="pool-1",
+        worker_id="w",
+        life=1,
+        slots=1,
+        time=datetime.now(UTC),
+    )
+    producer = await open_producer(ledger.bootstrap, client_id="test")
+    try:
+        for commands in lives:
+            await _decided(ledger, producer, commands)
+        record = encode_node_event(node, "test")
+        await _send(ledger, producer, NODES_TOPIC, target, record.value, record.headers)
+    finally:
+        await producer.stop()
+
+
+async def _decided(ledger: SinkLedger, producer: AIOKafkaProducer, commands: list[Command]) -> None:
+    """Append what the domain makes of these commands to one run, experiment or target."""
+    state: State | None = None
+    for command in commands:
+        decision = decide(state, command, Context(now=datetime.now(UTC)))
+        assert isinstance(decision, Accepted), decision
+        for event in decision.events:
+            state = evolve(state, event)
+            record = encode_event(event)
+            key = command.run_id
+            await _send(ledger, producer, "run.events", key, record.value, record.headers)
 
 
 async def _send_logs(ledger: SinkLedger, producer: AIOKafkaProducer, run_id: str) -> None:
