@@ -1,7 +1,6 @@
 """What looks like a secret is found and never told; what only reads like one is left alone."""
 
 import logging
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from runhistory.domain.values import Environment, ScriptSpec
 from runhistory.sdk.errors import InvalidConfig
 from runhistory.sdk.secrets import (
     check_secrets,
-    find_in_tree,
     find_in_values,
     kind_of_name,
     secrets_in,
@@ -126,13 +124,3 @@ def test_what_is_ignored_is_no_matter(tmp_path: Path, caplog: pytest.LogCaptureF
     (tmp_path / ".amlignore").write_text(".env\n")
     check_secrets(scan(tmp_path), None, strict=True)
     assert not caplog.records
-
-
-def test_two_thousand_small_files_take_less_than_a_second(tmp_path: Path) -> None:
-    text = (Path(find_in_tree.__code__.co_filename).read_text("utf-8"))[:4_000]
-    for number in range(2_000):
-        (tmp_path / f"module_{number}.py").write_text(text)
-    tree = scan(tmp_path)
-    began = time.process_time()
-    find_in_tree(tree)
-    assert time.process_time() - began < 1.0
