@@ -192,7 +192,7 @@ class MetricWriter:
         self._hurry.set()
 
     def _is_full(self) -> bool:
-        if self._outbox.waiting < MAX_WAITING:
+        if self._outbox.has_room(MAX_WAITING):
             return False
         self._drop(f"{MAX_WAITING:,} points")
         return True

@@ -75,12 +75,20 @@ class Outbox(Generic[T]):
         self._delivering = threading.Lock()
         self._doubt_began: float | None = None
         self._weighing = threading.RLock()  # a signal handler may log while its thread holds it
+        self._forming = threading.RLock()
         self.weight = 0
 
     @property
     def waiting(self) -> int:
         """How many points or records the gateway has not answered for yet."""
         return max(0, len(self.incoming) - len(self._markers)) + self._batched_items
+
+    def has_room(self, most: int) -> bool:
+        """Whether fewer than `most` wait; `waiting` counts too few while a batch is formed."""
+        if self.waiting < most - BATCH_ITEMS:
+            return True
+        with self._forming:
+            return self.waiting < most
 
     @property
     def is_empty(self) -> bool:
@@ -119,21 +127,25 @@ class Outbox(Generic[T]):
     def _form_batches(self, *, everything: bool) -> None:
         """Make batches of items: full ones, and a last one that is not, if `everything`."""
         while self.incoming and (everything or len(self.incoming) >= BATCH_ITEMS):
-            items: list[T] = []
-            marker: Marker | None = None
-            while self.incoming and len(items) < BATCH_ITEMS and marker is None:
-                item = self.incoming.popleft()
-                if isinstance(item, Marker):
-                    marker = item
-                else:
-                    items.append(item)
-            self._batched_items += len(items)
+            items, marker = self._take()
             for batch in self._encode(self._writer_id, self._next_seq, items):
                 self._batches.append(batch)
                 self._next_seq = batch.seq + 1
             if marker is not None:
                 self._markers.discard(marker)
                 self._batches.append(marker)
+
+    def _take(self) -> tuple[list[T], Marker | None]:
+        """The items of one batch, and the marker that ended it early."""
+        items: list[T] = []
+        with self._forming:
+            while self.incoming and len(items) < BATCH_ITEMS:
+                item = self.incoming.popleft()
+                if isinstance(item, Marker):
+                    return items, item
+                items.append(item)
+                self._batched_items += 1
+        return items, None
 
     def _deliver_one(self, item: Batch | Marker, deadline: float | None) -> bool:
         """Send one batch until it is answered for; false when the deadline came first."""
