@@ -158,3 +158,19 @@ async def test_a_client_that_sends_every_command_twice_is_answered_alike(
                 old.version,
                 old.attempt,
             )
+
+
+async def test_events_of_a_stranger_do_not_put_watermarks_out(
+    broker: Broker, lifecycles: Lifecycles
+) -> None:
+    """Watermarks are foreseen; what somebody else appends to run.events is noticed in time."""
+    ledger = LifecycleLedger(broker.bootstrap)
+    lifecycles[0].start().wait_ready()
+    commands = _interleaved(10, seed=5)
+    await ledger.send(commands[:30])
+    await ledger.wait_for_replies()
+    stranger = LifecycleLedger(broker.bootstrap)
+    await stranger.append_events_of(_life_of_a_run(random.Random(6))[0])
+    await ledger.send(commands[30:])
+    await ledger.wait_for_replies()
+    await ledger.verify()

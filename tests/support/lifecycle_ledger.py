@@ -2,20 +2,38 @@
 
 The oracle: each command has exactly one reply; each run's versions are 1, 2, 3, … without hole
 or repetition; folding a run's events gives a state; a command that was accepted has its events
-in the log, one that was refused has none; and the status a reply names is the one the log
-has at that version.
+in the log, one that was refused has none; the status a reply names is the one the log has at
+that version; and its watermark is the place of an event of its run, of that version or a later
+one.
 """
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from aiokafka import ConsumerRecord
+from msgspec.structs import replace
 
 from runhistory.domain.commands import Command
+from runhistory.domain.decide import Accepted, Context, decide
 from runhistory.domain.events import Event, RunEvent
+from runhistory.domain.ids import new_run_id
 from runhistory.domain.state import fold
-from runhistory.events.codec import Reply, decode_event, decode_reply, encode_command
+from runhistory.events.codec import (
+    Reply,
+    Watermark,
+    decode_event,
+    decode_reply,
+    encode_command,
+    encode_event,
+)
 from runhistory.kafka.clients import open_consumer, open_producer
 from runhistory.kafka.topics import partitions_of
+
+if TYPE_CHECKING:
+    Record = ConsumerRecord[bytes, bytes]
 
 
 class LifecycleLedger:
@@ -40,6 +58,26 @@ class LifecycleLedger:
         finally:
             await producer.stop()
 
+    async def append_events_of(self, command: Command) -> None:
+        """Write what the domain makes of `command`, as a first one, into every partition."""
+        decision = decide(None, command, Context(now=datetime.now(UTC)))
+        assert isinstance(decision, Accepted)
+        producer = await open_producer(self._bootstrap, client_id="ledger")
+        try:
+            for place in partitions_of("run.events"):
+                run_id = new_run_id()
+                for event in decision.events:
+                    record = encode_event(replace(event, run_id=run_id))
+                    await producer.send_and_wait(
+                        place.topic,
+                        record.value,
+                        key=record.key,
+                        headers=record.headers,
+                        partition=place.partition,
+                    )
+        finally:
+            await producer.stop()
+
     async def wait_for_replies(self, patience: float = 90) -> None:
         """Until every command sent has a reply."""
         async with asyncio.timeout(patience):
@@ -48,26 +86,34 @@ class LifecycleLedger:
 
     async def replies(self) -> list[Reply]:
         """The replies to commands of this ledger, in the log's order."""
-        values = await self._read("run.replies")
         return [
             reply
-            for reply in (decode_reply(value) for _, value in values)
+            for reply in (decode_reply(r.value or b"") for r in await self._read("run.replies"))
             if reply.command_id in self.sent
         ]
 
     async def events(self) -> dict[str, list[Event]]:
         """The events of this ledger's runs, in the log's order."""
-        runs = {command.run_id for command in self.sent.values()}
         found: dict[str, list[Event]] = defaultdict(list)
-        for headers, value in await self._read("run.events"):
-            event = decode_event(headers, value)
-            if event.run_id in runs:
-                found[event.run_id].append(event)
+        for event in (await self._placed_events()).values():
+            found[event.run_id].append(event)
         return found
+
+    async def _placed_events(self) -> dict[Watermark, Event]:
+        runs = {command.run_id for command in self.sent.values()}
+        found = {
+            Watermark(r.topic, r.partition, r.offset): decode_event(r.headers, r.value or b"")
+            for r in await self._read("run.events")
+        }
+        return {place: event for place, event in found.items() if event.run_id in runs}
 
     async def verify(self) -> None:
         """Hold the log against the ledger; raises AssertionError at the first difference."""
-        events, replies = await self.events(), await self.replies()
+        events, replies, places = (
+            await self.events(),
+            await self.replies(),
+            await self._placed_events(),
+        )
         counted = Counter(reply.command_id for reply in replies)
         assert counted == Counter(list(self.sent)), "not exactly one reply for each command"
         for history in events.values():
@@ -77,6 +123,10 @@ class LifecycleLedger:
         for reply in replies:
             assert (reply.outcome == "accepted") == (by_command[reply.command_id] > 0), reply
             self._verify_status(reply, events.get(reply.run_id, []))
+            if reply.version:
+                event = places[Watermark.parse(reply.watermark or "none")]
+                assert event.run_id == reply.run_id, reply
+                assert event.version >= reply.version, reply
 
     def _verify_status(self, reply: Reply, history: list[Event]) -> None:
         if reply.version:
@@ -84,17 +134,17 @@ class LifecycleLedger:
             assert isinstance(event, RunEvent)
             assert (event.status, event.attempt) == (reply.status, reply.attempt)
 
-    async def _read(self, topic: str) -> list[tuple[tuple[tuple[str, bytes], ...], bytes]]:
+    async def _read(self, topic: str) -> list["Record"]:
         consumer = await open_consumer(self._bootstrap, client_id="ledger")
         try:
             partitions = partitions_of(topic)
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             await consumer.seek_to_beginning(*partitions)
-            found = []
+            found: list[Record] = []
             while any([await consumer.position(one) < ends[one] for one in partitions]):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [(record.headers, record.value) for record in records]
+                    found += records
             return found
         finally:
             await consumer.stop()

@@ -9,6 +9,12 @@ The order at opening is what makes it safe: fence first, then read run.events to
 can append behind that now), then ask for the committed offset of run.commands, then decide.
 After any error the transaction's outcome is unknown, so the processor is thrown away; a new one
 fences, which settles the outcome, and reads what really came of it.
+
+A transaction takes four round trips: partitions added; events and replies produced, while the
+offsets are added and committed; the end. For that, replies leave together with the events whose
+offsets they name. Nobody else writes to this partition of run.events, so these offsets are known
+beforehand: the events lie one behind the other from its end, then comes the transaction's own
+marker. What the broker answers is held against that before the commit.
 """
 
 import asyncio
@@ -19,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from runhistory.domain.commands import Command
@@ -39,6 +46,10 @@ GROUP: Final = "lifecycle"
 log: Any = structlog.get_logger(__name__)
 
 
+class EventsElsewhere(KafkaError):
+    """Events lie at other offsets than was foreseen: somebody else has appended to run.events."""
+
+
 class Processor:
     """Decides the commands of one partition. Exactly once."""
 
@@ -48,9 +59,11 @@ class Processor:
         producer: AIOKafkaProducer,
         events: AIOKafkaConsumer,
         memory: PartitionMemory,
+        end: int,
     ) -> None:
         self.partition = partition
         self._producer, self._events, self._memory = producer, events, memory
+        self._end = end  # where the next event of run.events will lie
         self.position = 0
         """The next command to decide; a rebalance may hand out earlier ones once more."""
 
@@ -75,10 +88,12 @@ class Processor:
             undo.push_async_callback(close, producer)
             events = await open_consumer(bootstrap, client_id=f"{name}-events")
             undo.push_async_callback(close, events)
-            events.assign([TopicPartition(EVENTS_TOPIC, partition)])
+            source = TopicPartition(EVENTS_TOPIC, partition)
+            events.assign([source])
             await memory.catch_up(events)
+            end = (await events.end_offsets([source]))[source]
             undo.pop_all()
-        return cls(partition, producer, events, memory)
+        return cls(partition, producer, events, memory, end)
 
     async def close(self) -> None:
         """Let go. An open transaction is aborted, at the latest by whoever fences us."""
@@ -109,24 +124,28 @@ class Processor:
     async def _commit(self, decided: Plan, next_offset: int) -> dict[str, int]:
         """Write all of it in one transaction; the offset of each changed run's last event."""
         source = TopicPartition(COMMANDS_TOPIC, self.partition)
+        events = [event for outcome in decided.outcomes for event in outcome.events]
+        offsets = {event.run_id: self._end + place for place, event in enumerate(events)}
         async with self._producer.transaction():
-            offsets = await self._append_events(decided.outcomes)
-            await self._append_replies(decided.outcomes, {**self._memory.last_offsets, **offsets})
-            await self._producer.send_offsets_to_transaction({source: next_offset}, GROUP)
+            appended = [
+                await self._send(EVENTS_TOPIC, encode_event(event), self.partition)
+                for event in events
+            ]
+            replied = await self._reply(decided.outcomes, {**self._memory.last_offsets, **offsets})
+            await asyncio.gather(
+                *appended,
+                *replied,
+                self._producer.send_offsets_to_transaction({source: next_offset}, GROUP),
+            )
+            self._confirm([sent.result().offset for sent in appended])
+        if events:
+            self._end += len(events) + 1  # and the marker of the commit
         return offsets
 
-    async def _append_events(self, outcomes: Sequence[Planned]) -> dict[str, int]:
-        sent = [
-            (event.run_id, await self._send(EVENTS_TOPIC, encode_event(event), self.partition))
-            for outcome in outcomes
-            for event in outcome.events
-        ]
-        return {run_id: (await result).offset for run_id, result in sent}
-
-    async def _append_replies(
+    async def _reply(
         self, outcomes: Sequence[Planned], last_offsets: dict[str, int]
-    ) -> None:
-        sent = [
+    ) -> list["asyncio.Future[Any]"]:
+        return [
             await self._send(
                 REPLIES_TOPIC,
                 encode_reply(self._marked(outcome.reply, last_offsets)),
@@ -134,8 +153,11 @@ class Processor:
             )
             for outcome in outcomes
         ]
-        for result in sent:
-            await result
+
+    def _confirm(self, offsets: list[int]) -> None:
+        expected = list(range(self._end, self._end + len(offsets)))
+        if offsets != expected:
+            raise EventsElsewhere(f"{EVENTS_TOPIC}/{self.partition}: {offsets}, not {expected}")
 
     def _marked(self, reply: Reply, last_offsets: dict[str, int]) -> Reply:
         offset = last_offsets.get(reply.run_id)
