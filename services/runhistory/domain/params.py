@@ -1,8 +1,8 @@
 """Params that a script run's arguments already tell: `--lr 0.1` and `--lr=0.1` are `lr = 0.1`.
 
 The rule is plain on purpose, so that anybody can say what comes out of it: an argument that
-begins with `--` is a name; its value stands behind `=`, or is the next argument unless that is a
-name itself; a name without a value is `true`. Of several values of one name the last counts, as
+begins with `--` is a name; its value stands behind `=`, or is the next argument unless that is an
+option itself (`--fast`, `-v`; `-3` and `-1e-3` are numbers); a name without a value is `true`. Of several values of one name the last counts, as
 argparse has it. Behind a lone `--` nothing is a name.
 """
 
@@ -32,6 +32,15 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
         if match := _NAME.match(argument):
             name, value = match.groups()
             if value is None:
-                has_value = following is not None and not _NAME.match(following)
-                value = following if has_value else "true"
-            yield name, value or ""
+                value = "true" if following is None or _is_option(following) else following
+            yield name, value
+
+
+def _is_option(argument: str) -> bool:
+    if not argument.startswith("-") or argument == "-" or " " in argument:
+        return False  # a lone dash is a file to most programs, and a sentence is a text
+    try:
+        float(argument)
+    except ValueError:
+        return True
+    return False
