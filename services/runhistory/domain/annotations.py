@@ -144,7 +144,7 @@ def reactivate(run: Run, command: ReactivateRun, context: Context) -> Decision:
 
 def delete(run: Run, command: DeleteRun, context: Context) -> Decision:
     if not run.is_terminal and run.status is not RunStatus.NOT_STARTED:
-        return not_allowed(run, "deleted; cancel it first: what is under way cannot be deleted")
+        return not_allowed(run, "deleted", "Wait until it is over, or cancel it first.")
     return Recorder(run, command, context).add(RunDeleted).accepted()
 
 

@@ -61,9 +61,9 @@ def report_lost(run: Run, command: ReportLost, context: Context) -> Decision:
     if refused := _of_another_attempt(run, command.attempt):
         return refused
     if run.status is not S.NOT_RESPONDING:
-        return not_allowed(run, "given up as lost, since it responds or is over")
+        return not_allowed(run, "given up as lost")
     if run.silent_since is not None and command.last_seen < run.silent_since:
-        return not_allowed(run, "given up as lost: it was heard of after that")
+        return not_allowed(run, "given up as lost", "It was heard of after that.")
     recorder = Recorder(run, command, context)
     if run.known_status is S.CANCEL_REQUESTED:
         return recorder.add(RunCanceled, S.CANCELED).accepted()
@@ -96,7 +96,7 @@ def record_environment(run: Run, command: RecordEnvironment, context: Context) -
 def _of_another_attempt(run: Run, attempt: int) -> Refused | None:
     if attempt == run.attempt:
         return None
-    return not_allowed(run, f"judged by attempt {attempt}: its latest is {run.attempt}")
+    return not_allowed(run, f"judged by attempt {attempt}", f"Its latest is {run.attempt}.")
 
 
 RULES: Final[dict[type[Command], Callable[..., Decision]]] = {

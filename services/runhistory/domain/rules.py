@@ -136,7 +136,7 @@ def pause(run: Run, command: PauseRun, context: Context) -> Decision:
     if run.status is S.PAUSED:
         return Unchanged()
     if run.status is not S.RUNNING:
-        return not_allowed(run, "paused")
+        return not_allowed(run, "paused", "Only a run that is Running can.")
     return Recorder(run, command, context).add(RunPaused, S.PAUSED).accepted()
 
 
@@ -144,7 +144,7 @@ def resume(run: Run, command: ResumeRun, context: Context) -> Decision:
     if run.status is S.RUNNING:
         return Unchanged()
     if run.status is not S.PAUSED:
-        return not_allowed(run, "resumed")
+        return not_allowed(run, "resumed", "Only a run that is Paused can.")
     return Recorder(run, command, context).add(RunResumed, S.RUNNING).accepted()
 
 
