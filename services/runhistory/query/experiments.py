@@ -85,7 +85,7 @@ def _summary(row: Row) -> ExperimentSummary:
         name=name,
         description=description,
         tags=dict(tags),
-        archived=archived,
+        archived=bool(archived),  # ClickHouse has 0 and 1
         created=created,
         last_activity=last_activity,
         runs=dict(runs),

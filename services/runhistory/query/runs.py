@@ -118,7 +118,8 @@ def list_runs(
 
 def summary_fields(row: Row) -> dict[str, Any]:
     """The fields of a RunSummary, but its tags, from a row that begins with SUMMARY_COLUMNS."""
-    return dict(zip(SUMMARY_COLUMNS.split(", "), row, strict=False))
+    fields = dict(zip(SUMMARY_COLUMNS.split(", "), row, strict=False))
+    return {**fields, "archived": bool(fields["archived"])}  # ClickHouse has 0 and 1
 
 
 def _cursor(created: datetime, run_id: str) -> str:
