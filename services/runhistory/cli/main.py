@@ -13,7 +13,6 @@ from typer.core import TyperGroup
 
 from runhistory import __version__
 from runhistory.cli import (
-    cancel,
     compute,
     console,
     diff,
@@ -116,7 +115,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     events.events,
     files.files,
     files.download,
-    cancel.cancel,
+    life.cancel,
     life.pause,
     life.resume,
     tagging.tag,

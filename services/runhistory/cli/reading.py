@@ -1,6 +1,6 @@
 """From what the user wrote on the command line to the workspace and the run."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -49,6 +49,8 @@ ExperimentOption = Annotated[
         autocompletion=completion.experiments,
     ),
 ]
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -83,6 +85,18 @@ def open_runs(references: list[str]) -> list["RunClient"]:
     """
     found = {run.run_id: run for run in map(open_run, references)}
     return list(found.values())
+
+
+def whole_seconds(text: str) -> int:
+    """`90`, `90s`, `15m`, `2h` or `1d` in seconds.
+
+    Raises:
+        typer.BadParameter: it has another form, or is nothing.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+    if unit not in _UNITS or not (number.isascii() and number.isdigit()) or int(number) < 1:
+        raise typer.BadParameter(f"{text!r} is no duration: give seconds, or such as 15m, 2h, 1d")
+    return int(number) * _UNITS[unit]
 
 
 def names_or_pairs(given: list[str] | None, option: str) -> list[str]:

@@ -53,6 +53,7 @@ def _facts(details: dict[str, Any]) -> list[tuple[str, str]]:
         "ran for": took if details.get("started") else None,
         "attempt": details.get("attempt"),
         "script": shlex.join(called) if spec else None,
+        "at most": words.span(limit) if (limit := spec.get("max_duration_seconds")) else None,
         "target": spec.get("compute_target"),
         "slots": resources.get("slots"),
         "gpus": " ".join(details.get("gpus") or ()) or resources.get("gpus"),

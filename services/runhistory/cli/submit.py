@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from runhistory.cli import console, words
-from runhistory.cli.reading import AsJson, open_workspace, pairs
+from runhistory.cli import completion, console, words
+from runhistory.cli.reading import AsJson, open_run, open_workspace, pairs, whole_seconds
 from runhistory.cli.waiting import waiting_hint
 
 if TYPE_CHECKING:
@@ -58,6 +58,17 @@ def submit(
     tag: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; may be repeated.")
     ] = None,
+    property: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A property, written once; may be repeated."),
+    ] = None,
+    description: Annotated[str, typer.Option(help="What it is about.")] = "",
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="The run that it is a child of.", autocompletion=completion.runs
+        ),
+    ] = None,
     compute_target: Annotated[str, typer.Option(help="Where it runs.")] = "local",
     requirements: Annotated[
         Path | None,
@@ -71,6 +82,15 @@ def submit(
     ] = None,
     slots: Annotated[int, typer.Option(min=1, help="How many slots it takes.")] = 1,
     gpus: Annotated[int, typer.Option(min=0, help="How many GPUs it takes.")] = 0,
+    max_duration: Annotated[
+        int | None,
+        typer.Option(
+            metavar="DURATION",
+            parser=whole_seconds,
+            help="End it when it has been Running for so long: seconds, or such as 15m, 2h, 1d. "
+            "It is Failed then. Default: no limit.",
+        ),
+    ] = None,
     strict_secrets: Annotated[
         bool,
         typer.Option("--strict-secrets", help="Refuse what looks like a secret, do not warn."),
@@ -90,6 +110,7 @@ def submit(
     Examples:
       runhistory submit ./train --script train.py --experiment bert --follow -- --lr 0.1
       runhistory submit . -s train.py --gpus 1 --tag team=vision --name "first try"
+      runhistory submit . -s train.py --max-duration 2h --parent my-sweep -- --lr 0.2
       runhistory submit . -s train.py --json | jq -r .run_id
     """
     from runhistory.sdk.config import ScriptRunConfig
@@ -97,7 +118,7 @@ def submit(
     from runhistory.sdk.experiment import Experiment
     from runhistory.sdk.run_client import RunClient
 
-    tags = pairs(tag, "--tag")
+    tags, properties = pairs(tag, "--tag"), pairs(property, "--property")
     environment = None
     if requirements is not None:
         environment = Environment.from_pip_requirements(requirements.name, requirements)
@@ -107,6 +128,7 @@ def submit(
         arguments=arguments,
         compute_target=compute_target,
         environment=environment,
+        max_run_duration_seconds=max_duration,
         slots=slots,
         gpus=gpus,
     )
@@ -116,6 +138,9 @@ def submit(
             config,
             tags=tags,
             display_name=name,
+            description=description,
+            properties=properties,
+            parent=open_run(parent).run_id if parent else None,
             strict_secrets=strict_secrets,
             progress=progress,
         )

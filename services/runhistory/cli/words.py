@@ -39,7 +39,11 @@ def duration(start: str | None, end: str | None) -> str:
     if not start:
         return "-"
     until = _parse(end) if end else datetime.now(UTC)
-    seconds = max(0.0, (until - _parse(start)).total_seconds())
+    return span(max(0.0, (until - _parse(start)).total_seconds()))
+
+
+def span(seconds: float) -> str:
+    """`14.2 s`, `3 min 07 s`, `2 h 05 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -2,8 +2,9 @@
 
 The rule is plain on purpose, so that anybody can say what comes out of it: an argument that
 begins with `--` is a name; its value stands behind `=`, or is the next argument unless that is an
-option itself (`--fast`, `-v`; `-3` and `-1e-3` are numbers); a name without a value is `true`. Of several values of one name the last counts, as
-argparse has it. Behind a lone `--` nothing is a name.
+option itself (`--fast`, `-v`; `-3` and `-1e-3` are numbers); a name without a value is `true`. Of
+several values of one name the last counts, as argparse has it. Behind a lone `--` nothing is a
+name.
 """
 
 import re

@@ -5,18 +5,22 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from runhistory.cli import completion
 from runhistory.cli.main import app
+from runhistory.cli.reading import whole_seconds
 from tests.unit.cli.canned_gateway import CannedGateway
 from tests.unit.cli.conftest import invoke
 from tests.unit.cli.test_commands import RUN, RUN_DETAILS, RUN_SUMMARY
 
 OTHER = "0193a7b8c9d0e1f2a3b4c5d6e7f80913"
+SECOND_CHILD = "0193a7b8c9d0e1f2a3b4c5d6e7f80914"
 DIGITS: dict[str, Any] = {
     "experiment_id": "e" * 32,
     "name": "digits",
@@ -92,6 +96,75 @@ def test_nothing_is_done_when_one_of_several_means_nothing(run: CannedGateway) -
     run.refuse("/runs/resolve", 404, "run_not_found", "No run is meant by 'nobody'.")
     assert invoke("archive", RUN, "nobody").exit_code == 1
     assert run.bodies == []
+
+
+@pytest.fixture
+def sweep(run: CannedGateway) -> CannedGateway:
+    """A gateway with a run that is over, and its two children: one of them goes on."""
+    children = [RUN_SUMMARY | {"run_id": other} for other in (SECOND_CHILD, OTHER)]
+    run.answers["/runs"] = {"runs": children, "next_cursor": None}
+    run.answers[f"/runs/{OTHER}"] = RUN_DETAILS | {"status": "Queued"}
+    return run
+
+
+def commanded(gateway: CannedGateway) -> list[str]:
+    """Which runs were sent a command, in order."""
+    return [path.split("/")[2] for path, _ in gateway.asked if path.endswith("/commands")]
+
+
+def test_those_of_a_sweep_that_go_on_are_cancelled(sweep: CannedGateway) -> None:
+    shown = invoke("cancel", RUN, "--children", "--reason", "enough")
+    assert shown.exit_code == 0
+    assert commanded(sweep) == [OTHER]
+    assert sent(sweep) == [{"type": "cancel", "reason": "enough"}]
+    query = next(query for path, query in sweep.asked if path == "/runs")
+    assert {("parent", RUN), ("recursive", "true"), ("archived", "all")} <= set(query)
+
+    sweep.answers[f"/runs/{OTHER}"] = RUN_DETAILS
+    shown = invoke("cancel", RUN, "--children")
+    assert (shown.exit_code, len(sweep.bodies)) == (0, 1)
+    assert "they are all over" in shown.stderr
+
+
+def test_of_a_sweep_the_parent_is_deleted_last(sweep: CannedGateway) -> None:
+    assert invoke("delete", RUN, "--children", "--yes").exit_code == 0
+    assert commanded(sweep) == [SECOND_CHILD, OTHER, RUN]
+    assert invoke("archive", RUN, "--children").exit_code == 0
+    assert commanded(sweep)[3:] == [RUN, OTHER, SECOND_CHILD]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7_200), ("1d", 86_400)]
+)
+def test_durations_as_people_write_them(text: str, seconds: int) -> None:
+    assert whole_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0h", "m", "-5", "1.5h", "2 h", "5w", "½h", "١h"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="15m"):
+        whole_seconds(text)
+
+
+def test_a_submission_says_all_that_a_run_may_have(
+    gateway: CannedGateway, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("print(1)")
+    gateway.answers |= {
+        "/blobs/missing": {"missing": []},
+        "/snapshots/*": {},
+        "/runs": {"outcome": "accepted"},
+        "/runs/*": RUN_DETAILS,
+        "/runs/resolve": {"run_id": OTHER},
+    }
+    said = ["--description", "d", "--property", "a=b=c", "--parent", "sweep", "--max-duration", "2h"]
+    shown = invoke("submit", str(tmp_path), "--script", "train.py", *said)
+    assert shown.exit_code == 0, shown.stderr
+    created = [json.loads(body) for body in gateway.bodies]
+    content = next(one["content"] for one in created if "content" in one)
+    assert (content["description"], content["parent_run_id"]) == ("d", OTHER)
+    assert content["properties"]["a"] == "b=c"
+    assert content["spec"]["max_duration_seconds"] == 7_200
 
 
 def test_runs_are_filtered(gateway: CannedGateway) -> None:

@@ -25,8 +25,10 @@ VALUES = st.one_of(
         (["--lr="], {"lr": ""}),
         (["--expression=a=b"], {"expression": "a=b"}),
         (["--shift", "-3"], {"shift": "-3"}),
-        (["--shift", "-1e-3", "--bound", "-inf", "--file", "-", "--text", "- a b"],
-         {"shift": "-1e-3", "bound": "-inf", "file": "-", "text": "- a b"}),
+        (
+            ["--shift", "-1e-3", "--bound", "-inf", "--file", "-", "--text", "- a b"],
+            {"shift": "-1e-3", "bound": "-inf", "file": "-", "text": "- a b"},
+        ),
         (["--verbose", "-b", "4", "--fast", "-v"], {"verbose": "true", "fast": "true"}),
         (["--lr", "--", "0.1"], {"lr": "true"}),
         (["--verbose", "--lr", "1"], {"verbose": "true", "lr": "1"}),
