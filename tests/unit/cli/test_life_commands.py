@@ -146,9 +146,7 @@ def test_what_is_no_duration(text: str) -> None:
         whole_seconds(text)
 
 
-def test_a_submission_says_all_that_a_run_may_have(
-    gateway: CannedGateway, tmp_path: Path
-) -> None:
+def test_a_submission_says_all_that_a_run_may_have(gateway: CannedGateway, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("print(1)")
     gateway.answers |= {
         "/blobs/missing": {"missing": []},
@@ -157,8 +155,9 @@ def test_a_submission_says_all_that_a_run_may_have(
         "/runs/*": RUN_DETAILS,
         "/runs/resolve": {"run_id": OTHER},
     }
-    said = ["--description", "d", "--property", "a=b=c", "--parent", "sweep", "--max-duration", "2h"]
-    shown = invoke("submit", str(tmp_path), "--script", "train.py", *said)
+    said = ["--description", "d", "--property", "a=b=c", "--parent", "sweep"]
+    call = ["submit", str(tmp_path), "--script", "train.py", "--max-duration", "2h"]
+    shown = invoke(*call, *said)
     assert shown.exit_code == 0, shown.stderr
     created = [json.loads(body) for body in gateway.bodies]
     content = next(one["content"] for one in created if "content" in one)
