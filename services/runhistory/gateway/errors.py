@@ -157,13 +157,13 @@ def _of_framework(request: Request[Any, Any, Any], exception: HTTPException) -> 
                 413, "too_large", f"The body may have {limit} bytes. Send less.", {"limit": limit}
             )
         case status if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            error = ApiError(status, "invalid_request", _what_is_invalid(exception))
+            error = ApiError(status, "invalid_request", _what_is_invalid(request, exception))
         case status:
             error = ApiError(status, "internal_error", exception.detail)
     return error
 
 
-def _what_is_invalid(exception: HTTPException) -> str:
+def _what_is_invalid(request: Request[Any, Any, Any], exception: HTTPException) -> str:
     if not isinstance(exception, ValidationException) or not isinstance(exception.extra, list):
         return exception.detail
     problems = {
@@ -172,4 +172,28 @@ def _what_is_invalid(exception: HTTPException) -> str:
     }
     if "data" in problems:  # bodies are checked elsewhere: all that is found here is none
         return "The body is empty. Send JSON; /openapi.json says which."
-    return "; ".join(f"{key}: {message}" for key, message in problems.items())
+    return "; ".join(
+        f"{key}: {message}{_choices(request, key)}" for key, message in problems.items()
+    )
+
+
+def _choices(request: Request[Any, Any, Any], parameter: str) -> str:
+    """What a parameter may be, where that is one of a few words."""
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    if parameter not in parameters:
+        return ""
+    words = _enums(msgspec.json.schema(parameters[parameter].annotation))
+    return f"; it is one of {', '.join(words)}" if words else ""
+
+
+def _enums(schema: Any) -> list[str]:
+    """Every word that a JSON schema names as a choice."""
+    match schema:
+        case {"enum": words}:
+            return [str(word) for word in words]
+        case dict():
+            return [word for part in schema.values() for word in _enums(part)]
+        case list():
+            return [word for part in schema for word in _enums(part)]
+        case _:
+            return []

@@ -151,6 +151,13 @@ async def test_a_question_that_is_none(
     assert error_of(await client.http.get(path, params=parameters), 400)["code"] == code
 
 
+async def test_what_is_none_of_a_few_words_is_told_them(client: GatewayClient) -> None:
+    error = error_of(await client.http.get("/runs", params={"status": "running"}), 400)
+    assert "Running, Starting" in error["message"]
+    error = error_of(await client.http.get("/runs", params={"type": "azureml.scriptrun"}), 400)
+    assert error["message"].endswith("it is one of interactive, script")
+
+
 async def test_what_never_becomes_visible_is_given_up(client: GatewayClient) -> None:
     parameters = {"watermark": f"run.events/0/{2**62}"}
     error = error_of(await client.http.get("/runs", params=parameters), 503)
