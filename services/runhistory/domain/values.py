@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from runhistory.domain.ids import END_OF_TEXT, RUN_ID_PATTERN
 
 MAX_TEXT: Final = 16_384
+MAX_PAIRS: Final = 1_000
 MAX_INT64: Final = 2**63 - 1
 
 RunId = Annotated[str, Meta(pattern=RUN_ID_PATTERN, description="32 hex digits")]
@@ -39,7 +40,7 @@ StartedAttempt = Annotated[int, Meta(ge=1, le=2**31 - 1, description="1, 2, 3, â
 ExitCode = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Version = Annotated[int, Meta(ge=1, le=2**53, description="1, 2, 3, â€¦ within one run")]
 Size = Annotated[int, Meta(ge=0, le=2**53, description="bytes")]
-Pairs = Annotated[dict[Name, Text], Meta(max_length=1_000)]
+Pairs = Annotated[dict[Name, Text], Meta(max_length=MAX_PAIRS)]
 FileName = Annotated[
     str,
     Meta(

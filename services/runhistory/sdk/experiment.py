@@ -11,7 +11,7 @@ from runhistory.domain.values import MAX_TEXT, Name, RunContent
 from runhistory.sdk.config import ScriptRunConfig
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest, NotFound
 from runhistory.sdk.git_facts import git_facts
-from runhistory.sdk.limits import checked, pairs
+from runhistory.sdk.limits import checked, names, pairs
 from runhistory.sdk.refusals import EXPERIMENT, missing, refuse, refuse_unknown
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import path_of
@@ -150,9 +150,8 @@ class Experiment:
 
     def remove_tags(self, tags: str | Iterable[str]) -> None:
         """Remove one tag or several; one that is not set is passed over."""
-        names = [tags] if isinstance(tags, str) else [*tags]
-        if names:
-            self._command("remove_tags", names=names)
+        if wanted := names("tags", tags):
+            self._command("remove_tags", names=wanted)
 
     def archive(self) -> None:
         """Put it out of sight: lists leave it out unless asked for it. Nothing is lost."""

@@ -1,11 +1,12 @@
 """The domain's limits, enforced before anything is sent: a wrong value is the caller's to know."""
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
-from runhistory.domain.values import FileName, Pairs
+from runhistory.domain.values import MAX_PAIRS, MAX_TEXT, FileName, Name
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -53,17 +54,47 @@ def checked(value: T, what: str) -> T:
         raise InvalidConfig(f"{what}: {_plainly(error)}") from error
 
 
-def pairs(what: str, given: dict[str, Any] | None) -> dict[str, str]:
-    """Tags or properties as names and texts; numbers and booleans become text, None becomes "".
+def pairs(what: str, given: Mapping[str, Any] | None) -> dict[str, str]:
+    """Tags, properties or params as names and texts; numbers and booleans become text, None
+    becomes "".
 
     Raises:
-        InvalidRequest: a name or text is over its limit.
+        InvalidRequest: it is no dict, or a name or text is over its limit; the message says which.
     """
-    texts = {name: "" if value is None else str(value) for name, value in (given or {}).items()}
+    if not isinstance(given, Mapping | None):
+        raise InvalidRequest(f"{what} must be a dict of names and values, not {given!r}.")
+    found = {}
+    for name, value in (given or {}).items():
+        found[_name(what, name)] = text = "" if value is None else str(value)
+        if len(text) > MAX_TEXT:
+            raise InvalidRequest(
+                f"{what}: the value of {name!r} has {len(text)} characters, and {MAX_TEXT} are "
+                "allowed. Keep long texts as files."
+            )
+    if len(found) > MAX_PAIRS:
+        raise InvalidRequest(f"{what}: {len(found)} at once, and {MAX_PAIRS} are allowed.")
+    return found
+
+
+def names(what: str, given: str | Iterable[str]) -> list[str]:
+    """One name or several, as a list.
+
+    Raises:
+        InvalidRequest: they are no names.
+    """
+    if not isinstance(given, Iterable):
+        raise InvalidRequest(f"{what} must be a name or a list of names, not {given!r}.")
+    return [_name(what, name) for name in ([given] if isinstance(given, str) else given)]
+
+
+def _name(what: str, name: Any) -> str:
     try:
-        return msgspec.convert(texts, Pairs)
+        return msgspec.convert(name, Name)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{what}: {_plainly(error)}") from error
+        raise InvalidRequest(
+            f"{what}: {name!r} is no name; a name is a text of 1 to 256 characters without line "
+            "breaks or other controls."
+        ) from error
 
 
 def file_name(name: str) -> str:

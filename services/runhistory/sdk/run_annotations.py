@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from runhistory.sdk.limits import pairs
+from runhistory.sdk.limits import names, pairs
 from runhistory.sdk.run_facts import RunFacts
 
 
@@ -20,9 +20,8 @@ class RunAnnotations(RunFacts):
 
     def remove_tags(self, tags: str | Iterable[str]) -> None:
         """Remove one tag or several; one that is not set is passed over."""
-        names = [tags] if isinstance(tags, str) else list(tags)
-        if names:
-            self._client.command("remove_tags", names=names)
+        if wanted := names("tags", tags):
+            self._client.command("remove_tags", names=wanted)
 
     def add_properties(self, properties: dict[str, Any]) -> None:
         """Add properties. They are written once: another value for a key is a Conflict."""

@@ -49,9 +49,15 @@ class RunLife(RunLogging):
             logger.warning("runhistory: fail() in a submitted run: exit with an error to fail it.")
         self._end("fail", error=run_error(error_details, error_code))
 
-    def cancel(self) -> None:
-        """Ask for the run to be stopped; what a worker runs is ended soon."""
-        self._client.command("cancel")
+    def cancel(self, reason: str = "") -> None:
+        """Have the run stopped, in whatever status it is; what a worker runs is ended soon.
+
+        `reason` is kept with the run. Its children go on.
+
+        Raises:
+            Conflict: it is Completed or Failed.
+        """
+        self._client.command("cancel", reason=reason)
         heartbeats.end(self.id)
         self._ended_here = self._ended_here or not self._is_this_process
 

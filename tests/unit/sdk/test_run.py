@@ -366,7 +366,16 @@ def test_runs_are_listed_page_by_page(gateway: ScriptedGateway, run: Run) -> Non
             lambda run: run.add_properties({"p": "q"}),
             {"type": "add_properties", "properties": {"p": "q"}},
         ),
-        (lambda run: run.cancel(), {"type": "cancel"}),
+        (lambda run: run.cancel(), {"type": "cancel", "reason": ""}),
+        (lambda run: run.cancel("no more"), {"type": "cancel", "reason": "no more"}),
+        (
+            lambda run: run.remove_tags(name for name in "ab"),
+            {"type": "remove_tags", "names": ["a", "b"]},
+        ),
+        (
+            lambda run: run.log_params({"lr": 0.1, "layers": [1, 2], "none": None}),
+            {"type": "add_params", "params": {"lr": "0.1", "layers": "[1, 2]", "none": ""}},
+        ),
     ],
 )
 def test_commands(
@@ -376,3 +385,24 @@ def test_commands(
     sent = gateway.requests[-1].json
     assert sent.pop("command_id")
     assert sent == command
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda run: run.log_params(["lr"]), "params must be a dict"),
+        (lambda run: run.set_tags({3: "x"}), "tags: 3 is no name"),
+        (lambda run: run.tag("two\nlines"), "is no name"),
+        (lambda run: run.tag(""), "1 to 256"),
+        (lambda run: run.add_properties({"p": "x" * 16_385}), "value of 'p' has 16385"),
+        (lambda run: run.set_tags({str(n): n for n in range(1_001)}), "1001 at once"),
+        (lambda run: run.remove_tags(3), "a list of names, not 3"),
+        (lambda run: run.remove_tags([3]), "3 is no name"),
+    ],
+)
+def test_what_cannot_be_said_of_a_run_is_refused_before_it_is_sent(
+    gateway: ScriptedGateway, run: Run, call: Callable[[Run], None], said: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        call(run)
+    assert gateway.requests == []
