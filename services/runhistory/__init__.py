@@ -40,6 +40,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("runhistory.sdk"), name)
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from runhistory.sdk.refusals import MODULE, missing
+    from runhistory.sdk.refusals import refuse_import
 
-    missing(__name__, MODULE, name)
+    refuse_import(name)

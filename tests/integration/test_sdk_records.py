@@ -106,7 +106,7 @@ def test_large_tables_images_and_charts_lie_in_files(run: Run, tmp_path: Path) -
         f"SELECT kind FROM records WHERE run_id = '{run.id}' AND startsWith(key, '{name}') "
         "ORDER BY kind"
     )
-    assert [kind for (kind,) in kinds.rows] == ["image", "residuals", "table"]
+    assert [kind for (kind,) in kinds] == ["image", "residuals", "table"]
 
 
 def test_many_records_are_read_page_by_page(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
-"""What a run is to execute: `ScriptRunConfig`. Checked when it is made."""
+"""What a run is to execute: `ScriptRunConfig`. Checked when it is made, and once more when it is
+submitted, since both it and its `run_config` may be changed in between."""
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -9,10 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from runhistory.domain import values
+from runhistory.sdk.azure_names import RUN_CONFIGURATION
 from runhistory.sdk.environment import Environment, text
 from runhistory.sdk.errors import InvalidConfig
 from runhistory.sdk.limits import checked
-from runhistory.sdk.refusals import refuse
+from runhistory.sdk.refusals import Closed, refuse
 
 NAMES_SHOWN: Final = 20
 _NO_CLUSTER: Final = "a run is one process on one node; start more from its script or command"
@@ -20,12 +23,29 @@ _NO_RESUME: Final = "let the script read the files of the earlier run, with Run.
 _NO_DOCKER: Final = "runs execute in a Python environment, not in a container"
 
 
-class RunConfiguration:
-    """Azure ML's holder of what several configs share: target and environment.
+class RunConfiguration(Closed):
+    """Azure ML's holder of what several configs share.
 
     Args:
         script, arguments, command: as in ScriptRunConfig, which may give its own.
+        conda_dependencies: a CondaDependencies, for the environment.
+
+    Attributes:
+        target: a compute target or its name; None: `local`.
+        environment: an Environment.
+        environment_variables: for the script; they count for more than the environment's.
+        max_run_duration_seconds: see ScriptRunConfig.
+
+    Raises:
+        Unsupported: `framework` or `communicator` was given. Setting any other attribute of
+            Azure ML's raises UnsupportedName.
     """
+
+    _azures = RUN_CONFIGURATION
+    _settings = frozenset(
+        "script arguments command target environment environment_variables "
+        "max_run_duration_seconds".split()
+    )
 
     def __init__(
         self,
@@ -49,14 +69,17 @@ class RunConfiguration:
         self.max_run_duration_seconds: int | None = None
 
 
-class ScriptRunConfig:
+class ScriptRunConfig(Closed):
     """A script in a folder of code, and what it needs. Names and order are Azure ML's.
+
+    Target and environment lie in its `run_config`, and may be changed there as well:
+    `config.run_config.target = "gpu-pool"`.
 
     Args:
         source_directory: the folder that the snapshot is taken of; default the current one.
         script: the entry script, relative to the folder.
         arguments: for the script; numbers and paths become text.
-        run_config: a RunConfiguration; what is given here counts for more.
+        run_config: a RunConfiguration, which is copied; what is given here counts for more.
         compute_target: where it runs; default `local`.
         environment: default the folder's requirements.txt, else the worker's interpreter.
         max_run_duration_seconds: the worker ends it after so many seconds of Running, and it is
@@ -71,6 +94,10 @@ class ScriptRunConfig:
             process.
         Unsupported: an argument of Azure ML's that means nothing here was given.
     """
+
+    _settings = frozenset(
+        "source_directory script arguments command run_config compute_target resources".split()
+    )
 
     def __init__(
         self,
@@ -95,14 +122,16 @@ class ScriptRunConfig:
             resume_from=(resume_from, _NO_RESUME),
             docker_runtime_config=(docker_runtime_config, _NO_DOCKER),
         )
-        shared = RunConfiguration() if run_config is None else run_config
-        if not isinstance(shared, RunConfiguration):
-            raise InvalidConfig("run_config must be a runhistory.RunConfiguration.")
-        if environment is not None and not isinstance(environment, Environment):
-            raise InvalidConfig("environment must be a runhistory.Environment.")
+        self.run_config = shared = _copied(run_config)
         if script is None and command is None:
             script, command = shared.script, shared.command
             arguments = shared.arguments if arguments is None else arguments
+        if compute_target is not None:
+            shared.target = compute_target
+        if environment is not None:
+            shared.environment = environment
+        if max_run_duration_seconds is not None:
+            shared.max_run_duration_seconds = max_run_duration_seconds
         self.source_directory = Path(source_directory)
         self.command = _command(command, script, arguments)
         self.script = (
@@ -111,12 +140,18 @@ class ScriptRunConfig:
             else find_script(self.source_directory, script)
         )
         self.arguments = _arguments(arguments)
-        target = compute_target if compute_target is not None else shared.target
-        self.compute_target = str(getattr(target, "name", target) or "local")
-        self.environment = environment if run_config is None else environment or shared.environment
-        self.environment_variables = dict(shared.environment_variables)
-        self.max_run_duration_seconds = max_run_duration_seconds or shared.max_run_duration_seconds
         self.resources = checked(values.Resources(slots=slots, gpus=gpus), "slots and gpus")
+        self._environment()
+
+    @property
+    def compute_target(self) -> str:
+        """The name of the compute target; setting it sets `run_config.target`."""
+        target = self.run_config.target
+        return str(getattr(target, "name", target) or "local")
+
+    @compute_target.setter
+    def compute_target(self, target: Any) -> None:
+        self.run_config.target = target
 
     def as_spec(self, snapshot_id: str) -> values.ScriptSpec:
         """The spec of a run of this script in the snapshot.
@@ -124,21 +159,38 @@ class ScriptRunConfig:
         Raises:
             InvalidConfig: something in it is over a limit, which the message names.
         """
-        environment = (self.environment or Environment()).as_value()
-        given = {name: text(value, name) for name, value in self.environment_variables.items()}
         spec = values.ScriptSpec(
             script=self.script,
             snapshot_id=snapshot_id,
-            arguments=tuple(self.arguments),
+            arguments=tuple(_arguments(self.arguments)),
             command=tuple(self.command),
-            max_duration_seconds=self.max_run_duration_seconds,
+            max_duration_seconds=self.run_config.max_run_duration_seconds,
             compute_target=self.compute_target,
-            environment=msgspec.structs.replace(
-                environment, variables={**environment.variables, **given}
-            ),
+            environment=self._environment(),
             resources=self.resources,
         )
         return checked(spec, "config")
+
+    def _environment(self) -> values.Environment:
+        """Of the environment and the variables in `run_config`."""
+        environment = self.run_config.environment
+        if not isinstance(environment, Environment):
+            raise InvalidConfig("environment must be a runhistory.Environment.")
+        value = environment.as_value()
+        given = self.run_config.environment_variables or {}
+        variables = {name: text(v, f"environment variable {name}") for name, v in given.items()}
+        return msgspec.structs.replace(value, variables={**value.variables, **variables})
+
+
+def _copied(config: RunConfiguration | None) -> RunConfiguration:
+    """A copy that may be changed, with the environment's object in common."""
+    if config is None:
+        return RunConfiguration()
+    if not isinstance(config, RunConfiguration):
+        raise InvalidConfig("run_config must be a runhistory.RunConfiguration.")
+    copied = copy.copy(config)
+    copied.environment_variables = dict(config.environment_variables or {})
+    return copied
 
 
 def _command(

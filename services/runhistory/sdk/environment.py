@@ -9,34 +9,42 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runhistory.domain import values
+from runhistory.sdk.azure_names import CONDA_DEPENDENCIES, ENVIRONMENT, PYTHON_SECTION
 from runhistory.sdk.errors import InvalidConfig, Unsupported
 from runhistory.sdk.limits import checked
+from runhistory.sdk.refusals import Closed, refuse
 
 
-class CondaDependencies:
+class CondaDependencies(Closed):
     """Pip packages by Azure ML's name for them; conda packages are refused."""
+
+    _azures = CONDA_DEPENDENCIES
 
     def __init__(self) -> None:
         self._packages: list[str] = []
 
     @staticmethod
     def create(
-        conda_packages: Sequence[str] | None = None,
+        pip_indexurl: None = None,
         pip_packages: Sequence[str] | None = None,
-        python_version: str | None = None,
+        conda_packages: Sequence[str] | None = None,
+        python_version: None = None,
+        pin_sdk_version: None = None,
     ) -> "CondaDependencies":
         """Dependencies on pip packages, such as `numpy>=2`.
 
         Raises:
-            Unsupported: conda packages, or a Python version, which is the Environment's.
+            Unsupported: conda packages, or one of the other three; the message says where
+                that is said instead.
         """
         if conda_packages:
             raise _no_conda(f"conda_packages={list(conda_packages)!r}")
-        if python_version:
-            raise Unsupported(
-                "CondaDependencies.create(python_version=…) has no meaning here: give it to "
-                f"Environment(python_version={python_version!r})."
-            )
+        refuse(
+            "CondaDependencies.create",
+            pip_indexurl=(pip_indexurl, "let one of pip_packages be '--index-url URL'"),
+            python_version=(python_version, "give Environment(python_version=…)"),
+            pin_sdk_version=(pin_sdk_version, "a run has the worker's runhistory"),
+        )
         found = CondaDependencies()
         for package in pip_packages or ():
             found.add_pip_package(package)
@@ -60,14 +68,17 @@ class CondaDependencies:
         return list(self._packages)
 
 
-class PythonSection:
+class PythonSection(Closed):
     """`environment.python`, where Azure ML's programs put their dependencies."""
+
+    _azures = PYTHON_SECTION
+    _settings = frozenset({"conda_dependencies"})
 
     def __init__(self) -> None:
         self.conda_dependencies: CondaDependencies | None = None
 
 
-class Environment:
+class Environment(Closed):
     """The Python environment of a run.
 
     Args:
@@ -80,6 +91,9 @@ class Environment:
     Raises:
         InvalidConfig: a requirement that needs another file, or a value that is no text.
     """
+
+    _azures = ENVIRONMENT
+    _settings = frozenset("name requirements python_version environment_variables python".split())
 
     def __init__(
         self,
@@ -97,12 +111,16 @@ class Environment:
         self.as_value()
 
     @staticmethod
-    def from_pip_requirements(name: str, file_path: str | os.PathLike[str]) -> "Environment":
+    def from_pip_requirements(
+        name: str, file_path: str | os.PathLike[str], pip_version: None = None
+    ) -> "Environment":
         """The environment that a requirements file describes.
 
         Raises:
             InvalidConfig: the file cannot be read, or one of its lines needs another file.
         """
+        no_pip = "packages are resolved and installed by the worker's uv"
+        refuse("Environment.from_pip_requirements", pip_version=(pip_version, no_pip))
         try:
             lines = Path(file_path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:

@@ -52,6 +52,13 @@ class Unsupported(InvalidRequest):
     code = "unsupported"
 
 
+class UnsupportedName(Unsupported, AttributeError):
+    """A name of Azure ML's that is not here; the message says what to do instead.
+
+    It is an AttributeError too, so `hasattr` is false for it.
+    """
+
+
 class Unauthorized(RunHistoryError):
     """The token is missing, wrong, or not good for this (401, 403)."""
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 import msgspec
 
 from runhistory.domain.ids import experiment_id, new_command_id, new_run_id
 from runhistory.domain.values import MAX_TEXT, Name, RunContent
+from runhistory.sdk.azure_names import EXPERIMENT
 from runhistory.sdk.config import ScriptRunConfig
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest, NotFound
 from runhistory.sdk.git_facts import git_facts
 from runhistory.sdk.limits import checked, names, pairs
-from runhistory.sdk.refusals import EXPERIMENT, missing, refuse, refuse_unknown
+from runhistory.sdk.refusals import Refusing, refuse, refuse_unknown
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import path_of
 from runhistory.sdk.run_search import find_runs, pairs_wanted
@@ -23,13 +24,15 @@ ViewType = Literal["ActiveOnly", "ArchivedOnly", "All"]
 _ARCHIVED: Final = {"ActiveOnly": "false", "ArchivedOnly": "true", "All": "all"}
 
 
-class Experiment:
+class Experiment(Refusing):
     """An experiment of a workspace. It exists from its first run on; making the object asks
     nothing of the network.
 
     Raises:
         InvalidRequest: the name is empty, over 256 characters, or holds control characters.
     """
+
+    _azures = EXPERIMENT
 
     def __init__(self, workspace: Workspace, name: str) -> None:
         try:
@@ -327,11 +330,6 @@ class Experiment:
         command = {"run_id": run_id, "command_id": new_command_id(), "content": content}
         self._workspace.connection.send("POST", "/runs", command)
         return Run(self, run_id)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            missing("Experiment", EXPERIMENT, name)
 
     def __repr__(self) -> str:
         return f"Experiment({self._workspace!r}, {self._name!r})"

@@ -6,9 +6,10 @@ run_logging, run_annotations, run_files, run_family, run_origin, run_life.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from runhistory.sdk.refusals import RUN, missing
+from runhistory.sdk.azure_names import RUN
+from runhistory.sdk.refusals import Refusing, refuse
 from runhistory.sdk.run_annotations import RunAnnotations
 from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.run_facts import RunFacts
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from runhistory.sdk.workspace import Workspace
 
 
-class Run(RunLife, RunFamily, RunFiles, RunOrigin, RunAnnotations, RunFacts):
+class Run(RunLife, RunFamily, RunFiles, RunOrigin, RunAnnotations, RunFacts, Refusing):
     """A run of an experiment. Making the object asks nothing of the network.
 
     Methods that ask the gateway raise RunHistoryError: `Unavailable` when it does not answer,
@@ -32,16 +33,20 @@ class Run(RunLife, RunFamily, RunFiles, RunOrigin, RunAnnotations, RunFacts):
         InvalidRequest: `run_id` is no run id.
     """
 
+    _azures = RUN
+
     def __init__(
         self,
         experiment: "Experiment",
         run_id: str,
+        outputs: None = None,
         *,
         summary: dict[str, Any] | None = None,
         submitted_attempt: int | None = None,
     ) -> None:
         """`summary` is what the gateway said of the run last; `submitted_attempt` is the attempt
         that this very process is."""
+        refuse("Run", outputs=(outputs, "keep files with upload_folder"))
         super().__init__(experiment, run_id, summary)
         self._is_this_process = submitted_attempt is not None
         self._attempt = submitted_attempt
@@ -89,11 +94,6 @@ class Run(RunLife, RunFamily, RunFiles, RunOrigin, RunAnnotations, RunFacts):
         return experiment.get_runs(
             type, tags, properties, include_children=include_children, status=status
         )
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            missing("Run", RUN, name)
 
     def __repr__(self) -> str:
         return f"Run({self._experiment.name!r}, {self.id!r})"

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from runhistory.sdk.address import Address, find_address, given_address
+from runhistory.sdk.azure_names import WORKSPACE
 from runhistory.sdk.http import Connection
+from runhistory.sdk.refusals import Refusing, refuse
 
 if TYPE_CHECKING:
     from runhistory.sdk.compute_target import ComputeTarget
@@ -16,28 +18,56 @@ if TYPE_CHECKING:
     from runhistory.sdk.sql import SqlResult
 
 
-class Workspace:
+_HOW_TO_BE_LET_IN: Final = "give Workspace(token=…), or set RUNHISTORY_TOKEN"
+_AZURES: Final = "a workspace is a gateway's URL and a name"
+
+
+class Workspace(Refusing):
     """A workspace of one gateway. Making one asks nothing of the network.
 
     Args:
         url: the gateway; default RUNHISTORY_URL, else http://127.0.0.1:8780.
         name: the workspace; default `default`.
         token: default RUNHISTORY_TOKEN.
+
+    Raises:
+        InvalidConfig: `url` is no address of a gateway.
+        Unsupported: one of Azure's other four was given.
     """
 
+    _azures = WORKSPACE
+
     def __init__(
-        self, url: str | None = None, name: str | None = None, token: str | None = None
+        self,
+        url: str | None = None,
+        name: str | None = None,
+        token: str | None = None,
+        *,
+        subscription_id: None = None,
+        resource_group: None = None,
+        workspace_name: None = None,
+        auth: None = None,
     ) -> None:
+        refuse(
+            "Workspace",
+            subscription_id=(subscription_id, _AZURES),
+            resource_group=(resource_group, _AZURES),
+            workspace_name=(workspace_name, "it is called `name`"),
+            auth=(auth, _HOW_TO_BE_LET_IN),
+        )
         self._connection = Connection(given_address(url, name, token))
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] | None = None) -> "Workspace":
+    def from_config(
+        cls, path: str | os.PathLike[str] | None = None, auth: None = None
+    ) -> "Workspace":
         """The workspace by `.runhistory/config.json` from here (or `path`) upwards, else
         RUNHISTORY_URL with RUNHISTORY_WORKSPACE and RUNHISTORY_TOKEN, else the default address.
 
         Raises:
             InvalidConfig: `path` does not exist, or the file is not what it should be.
         """
+        refuse("Workspace.from_config", auth=(auth, _HOW_TO_BE_LET_IN))
         return cls.at(find_address(path))
 
     @classmethod
@@ -47,20 +77,23 @@ class Workspace:
         auth: None = None,
         subscription_id: None = None,
         resource_group: None = None,
+        location: None = None,
+        cloud: None = None,
+        id: None = None,
     ) -> "Workspace":
         """The workspace of this name, at the gateway that `from_config` would find.
 
         Raises:
             Unsupported: an argument that only Azure has.
         """
-        from runhistory.sdk.refusals import refuse
-
-        azures = "a workspace is a gateway's URL and a name"
         refuse(
             "Workspace.get",
-            auth=(auth, "give Workspace(token=…), or set RUNHISTORY_TOKEN"),
-            subscription_id=(subscription_id, azures),
-            resource_group=(resource_group, azures),
+            auth=(auth, _HOW_TO_BE_LET_IN),
+            subscription_id=(subscription_id, _AZURES),
+            resource_group=(resource_group, _AZURES),
+            location=(location, _AZURES),
+            cloud=(cloud, _AZURES),
+            id=(id, _AZURES),
         )
         found = find_address()
         return cls(found.url, name, found.token)
@@ -205,13 +238,6 @@ class Workspace:
         from runhistory.sdk.events import subscribe
 
         return subscribe(self._connection, asked(types, experiment, run, from_, follow))
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            from runhistory.sdk.refusals import WORKSPACE, missing
-
-            missing("Workspace", WORKSPACE, name)
 
     def __repr__(self) -> str:
         return f"Workspace(url={self.url!r}, name={self.name!r})"

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-import runhistory
 from runhistory import Environment, Experiment, Run, RunConfiguration, ScriptRunConfig, Workspace
-from runhistory.sdk.environment import CondaDependencies
-from runhistory.sdk.errors import Unsupported
-from runhistory.sdk.refusals import EXPERIMENT, MODULE, RUN, WORKSPACE
+from runhistory.sdk import azure_names
+from runhistory.sdk.environment import CondaDependencies, PythonSection
+from runhistory.sdk.errors import Unsupported, UnsupportedName
 
 RUN_METHODS: dict[str, tuple[str, ...]] = {
     "get_context": ("allow_offline",),
@@ -83,8 +82,8 @@ EXPERIMENT_METHODS: dict[str, tuple[str, ...]] = {
     "refresh": (),
 }
 WORKSPACE_METHODS: dict[str, tuple[str, ...]] = {
-    "from_config": ("path",),
-    "get": ("name", "auth", "subscription_id", "resource_group"),
+    "from_config": ("path", "auth"),
+    "get": ("name", "auth", "subscription_id", "resource_group", "location", "cloud", "id"),
     "get_run": ("run_id",),
 }
 CONFIG = (
@@ -126,25 +125,77 @@ def test_the_config_takes_all_of_azures_parameters_in_their_order() -> None:
     assert names[: len(CONFIG.split())] == CONFIG.split()
 
 
-@pytest.mark.parametrize(
-    ("owner", "refused"),
-    [("run", RUN), ("experiment", EXPERIMENT), ("workspace", WORKSPACE), ("module", MODULE)],
-)
-def test_what_is_not_here_is_refused_by_name(owner: str, refused: dict[str, str]) -> None:
+CLASSES = [
+    (Run, azure_names.RUN),
+    (Experiment, azure_names.EXPERIMENT),
+    (Workspace, azure_names.WORKSPACE),
+    (RunConfiguration, azure_names.RUN_CONFIGURATION),
+    (Environment, azure_names.ENVIRONMENT),
+    (PythonSection, azure_names.PYTHON_SECTION),
+    (CondaDependencies, azure_names.CONDA_DEPENDENCIES),
+]
+REFUSED = [
+    pytest.param(owner, name, instead, id=f"{owner.__name__}.{name}")
+    for owner, names in CLASSES
+    for name, instead in names.items()
+]
+
+
+def thing(owner: type) -> Any:
+    """An object of the class; none of them asks the network."""
     workspace = Workspace("http://127.0.0.1:1")
     experiment = Experiment(workspace, "e")
-    things: dict[str, Any] = {
-        "run": Run(experiment, "0" * 32),
-        "experiment": experiment,
-        "workspace": workspace,
-        "module": runhistory,
+    made: dict[type, Any] = {
+        Run: Run(experiment, "0" * 32),
+        Experiment: experiment,
+        Workspace: workspace,
+        Environment: Environment("e"),
     }
-    for name, instead in refused.items():
+    return made[owner] if owner in made else owner()
+
+
+@pytest.mark.parametrize(("owner", "name", "instead"), REFUSED)
+def test_what_is_not_here_is_refused_by_name_of_objects_and_classes(
+    owner: type, name: str, instead: str
+) -> None:
+    for asked in (thing(owner), owner):
         with pytest.raises(Unsupported, match=name) as caught:
-            getattr(things[owner], name)
+            getattr(asked, name)
         assert instead in str(caught.value)
-    with pytest.raises(AttributeError):
-        things[owner].nobodys_name  # noqa: B018
+        assert not hasattr(asked, name)
+
+
+@pytest.mark.parametrize("owner", [owner for owner, _ in CLASSES])
+def test_nobodys_names_are_no_attributes(owner: type) -> None:
+    for asked in (thing(owner), owner):
+        with pytest.raises(AttributeError) as caught:
+            asked.nobodys_name  # noqa: B018
+        assert not isinstance(caught.value, Unsupported)
+
+
+@pytest.mark.parametrize("name", azure_names.MODULE)
+def test_an_import_of_what_is_not_here_says_what_to_do(name: str) -> None:
+    with pytest.raises(Unsupported, match=name) as caught:
+        exec(f"from runhistory import {name}")
+    assert azure_names.MODULE[name] in str(caught.value)
+    with pytest.raises(ImportError):
+        exec("from runhistory import nobodys_name")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(owner, name) for owner, names in CLASSES[3:] for name in names],
+)
+def test_a_setting_of_azures_is_not_passed_over(owner: type, name: str) -> None:
+    with pytest.raises(UnsupportedName, match=name):
+        setattr(thing(owner), name, 4)
+
+
+def test_a_slip_of_the_keyboard_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    for asked in (RunConfiguration(), Environment("e"), ScriptRunConfig(tmp_path, "train.py")):
+        with pytest.raises(AttributeError, match="'enviroment'; its settings are "):
+            asked.enviroment = None  # type: ignore[union-attr]
 
 
 def test_parameters_without_a_meaning_are_refused_by_name(tmp_path: Path) -> None:
@@ -172,7 +223,13 @@ def test_parameters_without_a_meaning_are_refused_by_name(tmp_path: Path) -> Non
         "return_artifacts": lambda v: run.upload_files(["a"], [__file__], return_artifacts=v),
         "timeout_seconds": lambda v: run.download_files(timeout_seconds=v),
         "subscription_id": lambda v: Workspace.get("w", subscription_id=v),
-        "resource_group": lambda v: Workspace.get("w", resource_group=v),
+        "location": lambda v: Workspace.get("w", location=v),
+        "resource_group": lambda v: Workspace(resource_group=v),
+        "workspace_name": lambda v: Workspace(workspace_name=v),
+        "auth": lambda v: Workspace.from_config(auth=v),
+        "pip_indexurl": lambda v: CondaDependencies.create(v),
+        "pin_sdk_version": lambda v: CondaDependencies.create(pin_sdk_version=v),
+        "pip_version": lambda v: Environment.from_pip_requirements("e", "r.txt", v),
     }
     for name, call in calls.items():
         with pytest.raises(Unsupported, match=name):
@@ -211,3 +268,21 @@ def test_azures_way_to_name_packages(tmp_path: Path) -> None:
     assert spec.environment.variables == {"A": "1", "B": "2"}
     assert (spec.script, spec.arguments) == ("train.py", ("--lr", "0.1"))
     assert spec.compute_target == "gpu-pool"
+
+
+def test_a_config_may_be_changed_by_its_run_config(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    shared = RunConfiguration()
+    config = ScriptRunConfig(tmp_path, "train.py", run_config=shared)
+    config.run_config.target = "gpu-pool"
+    config.run_config.environment = Environment("e", requirements=["numpy"])
+    config.run_config.environment_variables = {"A": 1}
+    config.arguments = ["--lr", 0.1]
+    spec = config.as_spec("0" * 64)
+    assert (spec.compute_target, config.compute_target) == ("gpu-pool", "gpu-pool")
+    assert (spec.environment.requirements, spec.environment.variables) == (("numpy",), {"A": "1"})
+    assert spec.arguments == ("--lr", "0.1")
+    assert (shared.target, shared.environment_variables) == (None, {})
+    config.run_config.environment = "training"
+    with pytest.raises(ValueError, match=r"runhistory\.Environment"):
+        config.as_spec("0" * 64)
