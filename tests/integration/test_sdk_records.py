@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runhistory import Experiment, Run, ScriptRunConfig, Workspace
+from runhistory import AsyncWorkspace, Experiment, Run, ScriptRunConfig, Workspace
 from runhistory.sdk.errors import Conflict, Gone, NotFound
 from tests.support.running_stack import RunningStack
 
@@ -235,3 +235,25 @@ def test_a_command_and_a_child_that_compute_runs(experiment: Experiment, tmp_pat
     assert child.get_metrics() == {"parent": parent.id, "row": {"a": 1}}
     assert "done" in child.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]
     parent.complete()
+
+
+async def test_an_event_loop_reads_the_same(stack: RunningStack, experiment: Experiment) -> None:
+    run = experiment.start_logging()
+    run.log("mixed", 1.5)
+    run.log("mixed", "two")
+    run.log_row("row", a=1)
+    run.log_table("large", {"step": list(range(20_000)), "loss": [0.5] * 20_000})
+    run.log_image("image", array=np.zeros((2, 2), dtype="uint8"))
+    run.complete()
+    due, contents = run.get_metrics(), run.get_metrics(populate=True)
+    async with AsyncWorkspace(stack.url) as workspace:
+        assert await workspace.metrics(run.id) == due
+        assert await workspace.metrics(run.id, populate=True) == contents
+        assert await workspace.metrics(run.id, "row") == {"row": {"a": 1}}
+        assert await workspace.metrics(run.id, "nobody's") == {}
+        names = [file["name"] for file in await workspace.files(run.id)]
+        assert sorted(names) == run.get_file_names()
+        assert await workspace.file(run.id, due["image"]) == contents["image"]
+        assert [line async for line in workspace.lines(run.id)] == []
+        with pytest.raises(NotFound):
+            await workspace.file(run.id, "nobody's")

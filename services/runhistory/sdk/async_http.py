@@ -13,6 +13,7 @@ from runhistory.sdk import http
 from runhistory.sdk.address import Address
 from runhistory.sdk.endpoint import Endpoint, limits, load_httpx, without_none
 from runhistory.sdk.errors import Unavailable
+from runhistory.sdk.run_client import FILE_SECONDS
 
 if TYPE_CHECKING:
     import httpx
@@ -35,17 +36,22 @@ class AsyncConnection(Endpoint):
         query["watermark"] = watermarks = self.watermarks()
         answer = await self._patiently("GET", path, params=without_none(query))
         self.forget(watermarks)
-        return answer
+        return orjson.loads(answer.content)
+
+    async def read(self, path: str) -> bytes:
+        """The bytes at `path`, in memory. Raises as `get`."""
+        return (await self._patiently("GET", path, timeout=limits(FILE_SECONDS))).content
 
     async def ask(self, path: str, content: Any, *, answer_within: float = 30.0) -> Any:
         """The answer to a question that needs a body: it changes nothing. Raises as `get`."""
-        return await self._patiently(
+        answer = await self._patiently(
             "POST",
             path,
             content=msgspec.json.encode(content),
             headers={"content-type": "application/json"},
             timeout=limits(answer_within),
         )
+        return orjson.loads(answer.content)
 
     @asynccontextmanager
     async def stream(
@@ -74,13 +80,12 @@ class AsyncConnection(Endpoint):
         """Close the sockets."""
         await self._client.aclose()
 
-    async def _patiently(self, method: str, path: str, **request: Any) -> Any:
+    async def _patiently(self, method: str, path: str, **request: Any) -> "httpx.Response":
         httpx = load_httpx()
         began, pause = time.monotonic(), 0.05
         while True:
             try:
-                answer = self.checked(await self._client.request(method, self.url(path), **request))
-                return orjson.loads(answer.content)
+                return self.checked(await self._client.request(method, self.url(path), **request))
             except httpx.RequestError as error:
                 trouble = self.unavailable(error)
             except Unavailable as error:

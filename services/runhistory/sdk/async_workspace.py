@@ -8,7 +8,7 @@ Answers are what the gateway says, as dictionaries; requests and errors are `Wor
 """
 
 import os
-from asyncio import sleep
+from asyncio import gather, sleep
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -29,7 +29,7 @@ from runhistory.sdk.event_messages import (
     asked,
     log_interruption,
 )
-from runhistory.sdk.run_client import path_of
+from runhistory.sdk.run_client import LINES_A_PAGE, RECORDS_A_PAGE, path_of
 
 if TYPE_CHECKING:
     from runhistory.sdk.run_facts import RunFacts
@@ -128,13 +128,51 @@ class AsyncWorkspace:
         found: dict[str, Any] = await self._connection.get(path_of(run_id))
         return found
 
-    async def metrics(self, run_id: str, name: str | None = None) -> dict[str, Any]:
-        """A run's metrics in the shapes of `Run.get_metrics`: one value as it is, several as a
-        list in the order of their steps. Without `name` all but the samples of host and GPUs."""
-        answer = await self._connection.get(
-            f"{path_of(run_id)}/metrics", key=[name] if name is not None else [], system="false"
-        )
-        return run_metrics.in_shape(answer["series"])
+    async def metrics(
+        self, run_id: str, name: str | None = None, *, populate: bool = False
+    ) -> dict[str, Any]:
+        """What a run logged, in the shapes of `Run.get_metrics`: numbers, texts, rows, tables,
+        images and charts. Without `name` all but the samples of host and GPUs."""
+        keys = [name] if name is not None else []
+        series, records = await gather(self._series(run_id, keys), self._records(run_id, keys))
+        if mixed := run_metrics.mixed_keys(series, records):
+            more = await gather(
+                self._series(run_id, mixed, attempt="all"),
+                self._records(run_id, mixed, attempt="all"),
+            )
+            series = run_metrics.without(series, mixed) + more[0]
+            records = run_metrics.without(records, mixed) + more[1]
+        wanted = run_metrics.files_wanted(records, populate=populate)
+        files = {file: await self.file(run_id, file) for file in wanted}
+        return run_metrics.in_shape(series, records, files.__getitem__, populate=populate)
+
+    async def lines(self, run_id: str) -> AsyncGenerator[dict[str, Any], None]:
+        """The console's lines so far: `line`, `stream`, `time`, `attempt`. Those that are still
+        to come are `logs.written.v1` events."""
+        cursor: str | None = None
+        while True:
+            page = await self._connection.get(
+                f"{path_of(run_id)}/logs", after=cursor, limit=LINES_A_PAGE
+            )
+            for line in page["lines"]:
+                yield line
+            if not page["lines"]:
+                return
+            cursor = page["cursor"]
+
+    async def files(self, run_id: str) -> list[dict[str, Any]]:
+        """The files that a run kept: `name`, `size` (bytes), `sha256`, and more."""
+        answer = await self._connection.get(f"{path_of(run_id)}/files")
+        found: list[dict[str, Any]] = answer["files"]
+        return found
+
+    async def file(self, run_id: str, name: str) -> bytes:
+        """A kept file's bytes, in memory.
+
+        Raises:
+            NotFound: the run has no such file.
+        """
+        return await self._connection.read(f"{path_of(run_id)}/files/{quote(name)}")
 
     async def sql(self, query: str, limit: int = 10_000) -> "SqlResult":
         """The answer to one SELECT over the documented views (docs/sql.md), at most `limit` rows.
@@ -180,6 +218,33 @@ class AsyncWorkspace:
 
     def __repr__(self) -> str:
         return f"AsyncWorkspace(url={self._connection.address.url!r}, name={self.name!r})"
+
+    async def _series(
+        self, run_id: str, keys: list[str], attempt: str | None = None
+    ) -> run_metrics.Answer:
+        answer = await self._connection.get(
+            f"{path_of(run_id)}/metrics", key=keys, attempt=attempt, system="false"
+        )
+        found: run_metrics.Answer = answer["series"]
+        return found
+
+    async def _records(
+        self, run_id: str, keys: list[str], attempt: str | None = None
+    ) -> run_metrics.Answer:
+        found: run_metrics.Answer = []
+        cursor: str | None = None
+        while True:
+            page = await self._connection.get(
+                f"{path_of(run_id)}/records",
+                key=keys,
+                attempt=attempt,
+                limit=RECORDS_A_PAGE,
+                cursor=cursor,
+            )
+            found += page["records"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
 
     async def _subscribe(self, asked: Asked) -> AsyncGenerator[Event, None]:
         reader, pause = EventReader(), FIRST_PAUSE

@@ -15,6 +15,9 @@ from runhistory.sdk.run_client import RunClient
 
 TABULAR: Final = frozenset({"row", "table"})
 
+Answer = list[dict[str, Any]]
+"""Series or records, as the gateway gives them."""
+
 Load = Callable[[str], bytes]
 """Gives the bytes of a kept file."""
 
@@ -38,14 +41,31 @@ def read(client: RunClient, name: str | None, populate: bool = False) -> dict[st
     """
     keys = [name] if name is not None else []
     series, records = client.series(keys), client.records(keys)
-    mixed = sorted({one["key"] for one in series} & {one["key"] for one in records})
-    if mixed and len({*_attempts(series, mixed), *_attempts(records, mixed)}) > 1:
-        # `latest` was applied to points and to records apart; here it is for both together.
-        series = [one for one in series if one["key"] not in mixed]
-        series += client.series(mixed, attempt="all")
-        records = [one for one in records if one["key"] not in mixed]
-        records += client.records(mixed, attempt="all")
+    if mixed := mixed_keys(series, records):
+        series = without(series, mixed) + client.series(mixed, attempt="all")
+        records = without(records, mixed) + client.records(mixed, attempt="all")
     return in_shape(series, records, client.file_bytes, populate=populate)
+
+
+def mixed_keys(series: Answer, records: Answer) -> list[str]:
+    """Names that have points and records, over several attempts: the gateway has applied `latest`
+    to the two apart, and `in_shape` needs all attempts of both to apply it to them together."""
+    mixed = sorted({one["key"] for one in series} & {one["key"] for one in records})
+    return mixed if len({*_attempts(series, mixed), *_attempts(records, mixed)}) > 1 else []
+
+
+def without(answer: Answer, keys: Sequence[str]) -> Answer:
+    """Series or records but for those of the keys."""
+    return [one for one in answer if one["key"] not in keys]
+
+
+def files_wanted(records: Answer, *, populate: bool) -> list[str]:
+    """The files that `in_shape` may load for these records."""
+    return [
+        record["file"]
+        for record in records
+        if record.get("file") and (populate or record["kind"] in TABULAR)
+    ]
 
 
 def in_shape(
