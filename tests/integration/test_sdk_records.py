@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory import AsyncWorkspace, Experiment, Run, ScriptRunConfig, Workspace
 from runhistory.sdk.errors import Conflict, Gone, NotFound
+from tests.support.record_strategies import CELLS, TABLES, TEXTS
 from tests.support.running_stack import RunningStack
 
 pytestmark = pytest.mark.infrastructure
 
 FEW = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink on a stack takes minutes
 )
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-CELLS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9)
 VALUES = st.none() | st.floats() | TEXTS | st.sampled_from(["NaN", "null", "{}", '{"float":"NaN"}'])
-TABLES = st.dictionaries(NAMES, CELLS | st.lists(CELLS, max_size=4), min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,11 @@ def test_a_command_and_a_child_that_compute_runs(experiment: Experiment, tmp_pat
         tmp_path, command="python train.py && echo done", max_run_duration_seconds=100
     )
     child = parent.submit_child(config, tags={"kind": "command"})
-    assert child.wait_for_completion()["status"] == "Completed"
+    details = child.wait_for_completion()
+    assert details["status"] == "Completed"
+    assert (details["runId"], details["target"]) == (child.id, "local")
+    assert details == child.get_details()
+    assert details["startTimeUtc"] < details["endTimeUtc"]
     assert child.get_metrics() == {"parent": parent.id, "row": {"a": 1}}
     assert "done" in child.get_details_with_logs()["logFiles"]["user_logs/std_log.txt"]
     parent.complete()

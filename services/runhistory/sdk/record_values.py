@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from runhistory.domain.values import MAX_INT64
 from runhistory.events.record_batch import MAX_RECORD_BYTES, RecordKind
 from runhistory.sdk.errors import InvalidMetric
 from runhistory.sdk.metric_values import check_name
@@ -49,10 +50,11 @@ def row(name: str, columns: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table(name: str, columns: Any) -> dict[str, Any]:
-    """A table's columns as JSON has them: each a list of cells, or one cell.
+    """A table's columns as JSON has them: each a list of cells, or one cell for a single row.
 
     Raises:
-        InvalidMetric: it is no dict of columns, or a cell is no number, text or None.
+        InvalidMetric: it is no dict of columns, they differ in length, or a cell is no number,
+            text or None.
     """
     if not isinstance(columns, Mapping):
         raise InvalidMetric(
@@ -62,14 +64,22 @@ def table(name: str, columns: Any) -> dict[str, Any]:
         )
     if not columns:
         raise InvalidMetric(f"Metric {name!r}: a table needs a column.")
-    return {_column(name, column): _cells(name, column, v) for column, v in columns.items()}
+    found = {_column(name, column): _cells(name, column, v) for column, v in columns.items()}
+    heights = {column: len(v) if isinstance(v, list) else 1 for column, v in found.items()}
+    if len({*heights.values()}) > 1:
+        shown = ", ".join(f"{column!r} has {height}" for column, height in heights.items())
+        raise InvalidMetric(
+            f"Metric {name!r}: the columns of a table are of one length, and here {shown[:200]}. "
+            "Give None for a cell that is not there."
+        )
+    return found
 
 
 def cell(name: str, column: str, value: Any) -> Any:
     """One cell as JSON has it; numbers keep whether they are whole.
 
     Raises:
-        InvalidMetric: it is no number, text or None.
+        InvalidMetric: it is no number, text or None, or a whole number beyond 64 bits.
     """
     if _is_scalar(value):
         value = value.item()
@@ -79,12 +89,22 @@ def cell(name: str, column: str, value: Any) -> Any:
         case str():
             return text(name, value)
         case Integral():
-            return int(value)
+            return _whole(name, column, int(value))
         case Real() | Decimal():
             return number_as_json(float(value))
     raise InvalidMetric(
         f"Metric {name!r}, column {column!r}: {repr(value)[:60]} is a {type(value).__name__}; a "
         "cell is a number, a text, a boolean or None. Log its text, or its number."
+    )
+
+
+def _whole(name: str, column: str, value: int) -> int:
+    """The number itself: readers of JSON make a float of one beyond 64 bits."""
+    if -MAX_INT64 - 1 <= value <= MAX_INT64:
+        return value
+    raise InvalidMetric(
+        f"Metric {name!r}, column {column!r}: a whole number beyond 64 bits ({MAX_INT64}). Log its "
+        "text, or the float nearest to it."
     )
 
 

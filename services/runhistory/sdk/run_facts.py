@@ -1,12 +1,24 @@
 """What is known of a run: ids and names, and what the gateway said of it last."""
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from runhistory.sdk.errors import Conflict, Unsupported
 from runhistory.sdk.run_client import RunClient
 
 if TYPE_CHECKING:
     from runhistory.sdk.experiment import Experiment
+
+_AZURES: Final = {
+    "runId": "run_id",
+    "target": "compute_target",
+    "startTimeUtc": "started",
+    "endTimeUtc": "ended",
+}
+
+
+def with_azures_names(details: dict[str, Any]) -> dict[str, Any]:
+    """A run's details, and some of them by the names that programs for Azure ML look for."""
+    return {**details, **{name: details.get(ours) for name, ours in _AZURES.items()}}
 
 
 class RunFacts:
@@ -109,9 +121,14 @@ class RunFacts:
         return self._attempt
 
     def get_details(self) -> dict[str, Any]:
-        """Everything about it: status, timeline, tags, properties, spec, error, and more."""
+        """Everything about it as JSON has it: `status`, `timeline` ({status, time}), `tags`,
+        `properties`, `params`, `spec`, `error` ({code, message, details} or None), and more.
+
+        Times are texts, RFC 3339 in UTC. `runId`, `target`, `startTimeUtc` and `endTimeUtc` are
+        Azure ML's names for `run_id`, `compute_target`, `started` and `ended`.
+        """
         self._seen = self._client.details()
-        return dict(self._seen)
+        return with_azures_names(self._seen)
 
     def get_status(self) -> str:
         """Its status now."""

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from runhistory.sdk import heartbeats, own_environment, run_waiting
 from runhistory.sdk.errors import Conflict
 from runhistory.sdk.run_errors import run_error
+from runhistory.sdk.run_facts import with_azures_names
 from runhistory.sdk.run_logging import FLUSH_SECONDS, RunLogging
 
 logger: Final = logging.getLogger("runhistory")
@@ -87,7 +88,7 @@ class RunLife(RunLogging):
         self._seen = run_waiting.wait(self._client, show_output=show_output)
         if raise_on_error and self._seen["status"] == "Failed":
             raise run_waiting.failure(self._seen)
-        return dict(self._seen)
+        return with_azures_names(self._seen)
 
     def __enter__(self) -> Self:
         return self

@@ -79,13 +79,15 @@ class RunLogging(RunFacts):
         self._take(name, "row", record_values.row(check_name(name), columns))
 
     def log_table(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log a table at once: a dict of columns, each a list of cells or one cell.
+        """Log a table at once: a dict of columns, each a list of cells, all of one length (or
+        each one cell: a single row).
 
         A later table or row of that name is put below it. One that is larger than a record may
         be becomes a file under `tables/`; it reads back alike.
 
         Raises:
-            InvalidMetric: it is no dict of columns, or a cell is no number, text or None.
+            InvalidMetric: it is no dict of columns, they differ in length, or a cell is no
+                number, text or None.
         """
         if description:
             _say_not_kept("log_table")

@@ -26,12 +26,9 @@ from runhistory.sdk.outbox import Batch
 from runhistory.sdk.record_encoding import Item, encode
 from runhistory.sdk.record_values import columns_from_json, record_json, row, table, value_json
 from runhistory.sdk.run_logging import _attachment
+from tests.support.record_strategies import TABLES
 from tests.support.scripted_gateway import Answer, Request, ScriptedGateway
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-CELLS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
-NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9)
-TABLES = st.dictionaries(NAMES, CELLS | st.lists(CELLS, max_size=4), min_size=1, max_size=4)
 CONFUSION = {
     "schema_type": "confusion_matrix",
     "schema_version": "v1",
@@ -57,12 +54,13 @@ def test_cells_of_array_libraries_become_plain() -> None:
         "b": 0.5,
         "c": True,
     }
-    assert table("t", {"a": np.arange(3), "b": range(2), "c": np.str_("x")}) == {
+    assert table("t", {"a": np.arange(3), "b": range(3)}) == {
         "a": [0, 1, 2],
-        "b": [0, 1],
-        "c": "x",
+        "b": [0, 1, 2],
     }
+    assert table("t", {"a": [0], "c": np.str_("x")}) == {"a": [0], "c": "x"}
     assert row("r", {"half": Fraction(1, 2)}) == {"half": 0.5}
+    assert row("r", {"a": 2**63 - 1, "b": -(2**63)}) == {"a": 2**63 - 1, "b": -(2**63)}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +72,8 @@ def test_cells_of_array_libraries_become_plain() -> None:
         ({"a": np.datetime64("2026-01-01")}, "column 'a'"),
         ({"a\n": 1}, "column's name"),
         ({"a": "\ud800"}, "Unicode"),
+        ({"a": 2**63}, "64 bits"),
+        ({"a": -(2**63) - 1}, "64 bits"),
     ],
 )
 def test_a_row_that_cannot_be_kept_says_why(columns: dict[str, Any], said: str) -> None:
@@ -82,7 +82,14 @@ def test_a_row_that_cannot_be_kept_says_why(columns: dict[str, Any], said: str) 
 
 
 def test_a_table_is_a_dict_of_columns() -> None:
-    for wrong, said in (([1], "dict of columns"), ({}, "needs a column"), ({"a": [[1]]}, "'a'")):
+    for wrong, said in (
+        ([1], "dict of columns"),
+        ({}, "needs a column"),
+        ({"a": [[1]]}, "'a'"),
+        ({"a": [1, 2], "b": [1]}, "'a' has 2, 'b' has 1"),
+        ({"a": [1, 2], "b": 1}, "'a' has 2, 'b' has 1"),
+        ({"a": [], "b": 1}, "'a' has 0, 'b' has 1"),
+    ):
         with pytest.raises(InvalidMetric, match=said):
             table("t", wrong)
     with pytest.raises(InvalidMetric, match="dimensions"):
@@ -309,8 +316,8 @@ def test_shapes_are_azures() -> None:
     assert shape(record(0, "row", {"a": 1, "b": "x"})) == {"a": 1, "b": "x"}
     rows = [record(0, "row", {"a": 1}), record(1, "row", {"a": 2, "b": 3})]
     assert shape(*rows) == {"a": [1, 2], "b": [None, 3]}
-    below = [record(0, "table", {"a": [1, 2], "b": [3]}), record(1, "row", {"a": 4})]
-    assert shape(*below) == {"a": [1, 2, 4], "b": [3, None, None]}
+    below = [record(0, "table", {"a": [1, 2], "b": [3, 3]}), record(1, "row", {"a": 4})]
+    assert shape(*below) == {"a": [1, 2, 4], "b": [3, 3, None]}
     assert shape(record(0, "row", {"a": 1}), record(1, "value", "x")) == [{"a": 1}, "x"]
 
 
