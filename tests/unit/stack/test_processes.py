@@ -1,5 +1,6 @@
 """What each process of a stack is started with."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,27 @@ def test_what_the_caller_has_set_for_himself_does_not_reach_the_stack(
         assert spec.environment["RUNHISTORY_CLICKHOUSE"] == "http://127.0.0.1:9012"
         assert spec.environment["RUNHISTORY_TOKEN"] == "secret"
         assert spec.environment["HTTPS_PROXY"] == "http://proxy"
+
+
+def test_every_documented_setting_gets_through_or_is_the_stacks_own(
+    files: StackFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text()
+    table = page.split("## Settings")[1].split("\n\nA script")[0]
+    names = {
+        name
+        for line in table.splitlines()
+        if line.startswith("| `RUNHISTORY_")
+        for name in re.findall(r"`(RUNHISTORY_[A-Z_]+)`", line.split(" | ")[0])
+    }
+    for name in names:
+        monkeypatch.setenv(name, "given")
+    found = [spec.environment for spec in _specs(files).values()]
+    lost = {name for name in names if not any(name in one for one in found)}
+    # One broker has no replicas, and a machine's own worker takes all runs of `local`.
+    others = {"KAFKA_REPLICATION", "WORKER_TARGET", "WORKER_WORKSPACE"}
+    assert lost == {f"RUNHISTORY_{name}" for name in others}
+    assert {one["RUNHISTORY_ERASURE_GRACE_SECONDS"] for one in found} == {"given"}
 
 
 def test_all_carry_the_mark_of_their_stack(files: StackFiles) -> None:
