@@ -6,6 +6,7 @@ import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, open_workspace
+from runhistory.cli.table import Column, table
 
 if TYPE_CHECKING:
     from runhistory.sdk.compute_target import ComputeTarget
@@ -26,20 +27,20 @@ Idle = Annotated[
 Slots = Annotated[int | None, typer.Option("--slots", min=1, help="So many slots each node has.")]
 
 _COLUMNS: Final = (
-    console.Column("name", style="bold", whole=True),
-    console.Column("nodes"),
-    console.Column("pool"),
-    console.Column("slots", right=True),
-    console.Column("idle", right=True, optional=True),
-    console.Column("waiting", right=True),
-    console.Column("running", right=True),
+    Column("name", style="bold", whole=True),
+    Column("nodes"),
+    Column("pool"),
+    Column("slots", right=True, optional=True),
+    Column("idle", right=True, optional=True),
+    Column("waiting", right=True),
+    Column("running", right=True),
 )
 _NODE_COLUMNS: Final = (
-    console.Column("node", style="bold", whole=True),
-    console.Column("status"),
-    console.Column("slots", right=True),
-    console.Column("since", optional=True),
-    console.Column("runs"),
+    Column("node", style="bold", whole=True),
+    Column("status"),
+    Column("slots", right=True),
+    Column("since", optional=True),
+    Column("runs"),
 )
 
 
@@ -97,7 +98,7 @@ def list_targets(as_json: AsJson = False) -> None:
     if as_json:
         console.say_json(found)
     else:
-        console.table(_COLUMNS, [_row(target) for target in found])
+        table(_COLUMNS, [_row(target) for target in found])
 
 
 @app.command()
@@ -114,10 +115,10 @@ def show(name: TargetArgument, as_json: AsJson = False) -> None:
     if as_json:
         console.say_json(found)
         return
-    console.table(_COLUMNS, [_row(found)])
+    table(_COLUMNS, [_row(found)])
     if found["nodes"]:
         console.say()
-        console.table(_NODE_COLUMNS, [_node_row(node) for node in found["nodes"]])
+        table(_NODE_COLUMNS, [_node_row(node) for node in found["nodes"]])
     if found["waiting_runs"]:
         console.say()
         console.say("Waiting, in this order:")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runhistory.cli import completion, console
+from runhistory.cli import completion, console, terminal
 from runhistory.cli.reading import AsJson, RunReference, open_workspace
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _print_change(change: "Change") -> None:
     """Old and new side by side where there is room, else below one another."""
     old, new = _shown(change.old), _shown(change.new)
     line = f"{_INDENT}{change.name}: {old} -> {new}"
-    width = console.width()
+    width = terminal.width()
     if change.old is None:
         _wrapped(f"+ {change.name}: {new}", "green", width)
     elif change.new is None:

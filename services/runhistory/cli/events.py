@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from runhistory.cli import console, words
+from runhistory.cli import console, terminal, words
 from runhistory.cli.reading import open_run, open_workspace
+from runhistory.cli.table import STATUS_STYLES
 
 if TYPE_CHECKING:
     from runhistory.sdk.event_messages import Event
@@ -98,10 +99,10 @@ def _print(event: "Event") -> None:
         if name not in _SHOWN_ELSEWHERE and value not in (None, "", [], {})
     )
     line = f"{time}  {kind:<22} {event.run_id}  {status:<15} {rest}".rstrip()
-    if console.is_terminal(sys.stdout):
+    if terminal.is_terminal(sys.stdout):
         width = max(80, shutil.get_terminal_size().columns)
         line = line if len(line) <= width else f"{line[: width - 1]}…"
-        console.say(line, console.STATUS_STYLES.get(status, ""))
+        console.say(line, STATUS_STYLES.get(status, ""))
     else:
         console.raw(line)
 

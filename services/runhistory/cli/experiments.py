@@ -7,6 +7,7 @@ import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, ExperimentName, open_workspace, pairs
+from runhistory.cli.table import Column, table
 from runhistory.cli.tagging import RemoveOption, TagsArgument, say_tags
 from runhistory.domain.ids import new_command_id
 
@@ -17,11 +18,11 @@ ArchivedOption = Annotated[
 ]
 
 _COLUMNS: Final = (
-    console.Column("name", style="bold", whole=True),
-    console.Column("runs", right=True),
-    console.Column("by status"),
-    console.Column("last activity", optional=True),
-    console.Column("tags", optional=True),
+    Column("name", style="bold", least=20),
+    Column("runs", right=True),
+    Column("by status", least=16),
+    Column("last activity", optional=True),
+    Column("tags", optional=True),
 )
 
 
@@ -57,7 +58,7 @@ def list_experiments(archived: ArchivedOption = False, as_json: AsJson = False) 
     elif not found:
         console.note("No archived experiments." if archived else "No experiments yet.")
     else:
-        console.table(_COLUMNS, [_row(one) for one in found])
+        table(_COLUMNS, [_row(one) for one in found])
 
 
 @app.command()

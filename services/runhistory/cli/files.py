@@ -8,11 +8,12 @@ import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, RunReference, open_run
+from runhistory.cli.table import Column, table
 
 _COLUMNS = (
-    console.Column("file", style="bold", whole=True),
-    console.Column("size", right=True),
-    console.Column("sha256", style="dim", optional=True),
+    Column("file", style="bold", least=32),
+    Column("size", right=True),
+    Column("sha256", style="dim", optional=True),
 )
 
 
@@ -29,7 +30,7 @@ def files(run: RunReference, as_json: AsJson = False) -> None:
     elif not found:
         console.note("The run kept no files. What a script writes below outputs/ is kept.")
     else:
-        console.table(_COLUMNS, [row(file) for file in found])
+        table(_COLUMNS, [row(file) for file in found])
 
 
 def row(file: dict[str, Any]) -> tuple[str, ...]:

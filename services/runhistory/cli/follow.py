@@ -9,7 +9,8 @@ itself is never stopped by accident.
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from runhistory.cli import console, files, metrics, show, words
+from runhistory.cli import console, files, metrics, show, terminal, words
+from runhistory.cli.table import STATUS_STYLES, Column, table
 from runhistory.cli.waiting import waiting_hint
 from runhistory.domain.status import RunStatus
 
@@ -79,7 +80,7 @@ class _Follower:
 def _print_status(details: dict[str, Any], status: str, *, is_first: bool) -> None:
     if is_first:
         console.note(f"{details['display_name']} ({details['run_id']})", "bold")
-    console.note(f"● {status}", console.STATUS_STYLES.get(status, "dim"))
+    console.note(f"● {status}", STATUS_STYLES.get(status, "dim"))
 
 
 def _print_line(line: dict[str, Any], all_to_stderr: bool) -> None:
@@ -91,7 +92,7 @@ def _print_line(line: dict[str, Any], all_to_stderr: bool) -> None:
 
 def _goes_on(client: "RunClient") -> bool:
     """Ask what Ctrl-C was meant to do; whether to follow on."""
-    if not (console.is_terminal(sys.stdin) and console.is_terminal(sys.stderr)):
+    if not (terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stderr)):
         _detach(client)
         return False
     try:
@@ -125,7 +126,7 @@ def print_result(client: "RunClient", details: dict[str, Any]) -> None:
     took = words.duration(details.get("started"), details.get("ended"))
     ran = f" after {took}" if details.get("started") else ""
     console.say()
-    console.say(f"{details['display_name']}: {status}{ran}", console.STATUS_STYLES.get(status, ""))
+    console.say(f"{details['display_name']}: {status}{ran}", STATUS_STYLES.get(status, ""))
     show.print_error(details)
     if summaries := metrics.fetch_summaries(client):
         console.say()
@@ -141,8 +142,8 @@ def print_result(client: "RunClient", details: dict[str, Any]) -> None:
 
 
 def _print_files(kept: list[dict[str, Any]]) -> None:
-    columns = (console.Column("kept", style="bold"), console.Column("size", right=True))
-    console.table(columns, [files.row(file)[:2] for file in kept[:MOST_FILES]])
+    columns = (Column("kept", style="bold"), Column("size", right=True))
+    table(columns, [files.row(file)[:2] for file in kept[:MOST_FILES]])
     if len(kept) > MOST_FILES:
         console.say(f"and {len(kept) - MOST_FILES} more")
 

@@ -9,6 +9,7 @@ import typer
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, RunReference, open_run
 from runhistory.cli.sparkline import bars_for, sparkline
+from runhistory.cli.table import Column, table
 
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
@@ -17,12 +18,12 @@ MOST_POINTS = 100_000
 """So many are fetched at once; a longer curve is not fetched only to be drawn in a line of text."""
 
 _COLUMNS = (
-    console.Column("metric", style="bold"),
-    console.Column("last", right=True),
-    console.Column("min", right=True),
-    console.Column("max", right=True),
-    console.Column("points", right=True),
-    console.Column("curve", style="cyan"),
+    Column("metric", style="bold"),
+    Column("last", right=True),
+    Column("min", right=True),
+    Column("max", right=True),
+    Column("points", right=True),
+    Column("curve", style="cyan", whole=True),
 )
 
 
@@ -90,7 +91,7 @@ def print_metrics(client: "RunClient", summaries: Sequence[dict[str, Any]]) -> N
     small = [one for one in summaries if int(one["count"]) <= MOST_POINTS]
     curves = {one["key"]: one["values"] for one in fetch_curves(client, small)}
     bars = bars_for(sys.stdout.encoding)
-    console.table(
+    table(
         _COLUMNS,
         [
             (

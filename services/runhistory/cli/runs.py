@@ -12,18 +12,19 @@ from runhistory.cli.reading import (
     open_run,
     open_workspace,
 )
+from runhistory.cli.table import Column, table
 from runhistory.domain.status import RunStatus
 
 PAGE = 100
 STATUSES = tuple(str(status) for status in RunStatus)
 
 _COLUMNS = (
-    console.Column("name", style="bold", whole=True),
-    console.Column("experiment"),
-    console.Column("status", whole=True),
-    console.Column("created", optional=True),
-    console.Column("took", right=True, optional=True),
-    console.Column("id", style="dim", whole=True),
+    Column("name", style="bold", least=20),
+    Column("experiment"),
+    Column("status", whole=True),
+    Column("created", optional=True),
+    Column("took", right=True, optional=True),
+    Column("id", style="dim", whole=True),
 )
 
 
@@ -81,7 +82,7 @@ def runs(
     if as_json:
         console.say_json(found)
     elif found:
-        console.table(_COLUMNS, [_row(run) for run in found])
+        table(_COLUMNS, [_row(run) for run in found])
     elif any(asked.values()):
         console.note("No such runs.")
     else:

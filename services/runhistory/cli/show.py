@@ -5,6 +5,7 @@ from typing import Any
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, RunReference, open_run
+from runhistory.cli.table import STATUS_STYLES
 
 
 def show(run: RunReference, as_json: AsJson = False) -> None:
@@ -19,7 +20,7 @@ def show(run: RunReference, as_json: AsJson = False) -> None:
     if as_json:
         console.say_json(details)
         return
-    style = console.STATUS_STYLES.get(details["status"], "bold")
+    style = STATUS_STYLES.get(details["status"], "bold")
     console.say(f"{details['display_name']}: {details['status']}", style)
     for name, value in _facts(details):
         console.say(f"  {name:<12} {value}")

@@ -9,6 +9,7 @@ import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, open_run, open_workspace
+from runhistory.cli.table import Column, table
 from runhistory.sdk.errors import NotFound
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from runhistory.snapshots import Entry, Manifest
 
 _COLUMNS = (
-    console.Column("mode"),
-    console.Column("size", right=True),
-    console.Column("path", style="bold"),
+    Column("mode", whole=True),
+    Column("size", right=True),
+    Column("path", style="bold"),
 )
 _SNAPSHOT_ID = re.compile(r"[0-9a-f]{64}")
 _PIECE = 2**20
@@ -56,7 +57,7 @@ def snapshot(
         console.say(f"Snapshot {snapshot_id} is in {restore} ({words.size(manifest.size)}).")
     else:
         console.say(f"Snapshot {snapshot_id}")
-        console.table(_COLUMNS, [_row(entry) for entry in manifest.entries])
+        table(_COLUMNS, [_row(entry) for entry in manifest.entries])
 
 
 def _find(reference: str) -> "tuple[Connection, str]":

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runhistory.cli import console, words
+from runhistory.cli import console, terminal, words
 from runhistory.cli.reading import AsJson, open_workspace
+from runhistory.cli.table import Column, table
 
 if TYPE_CHECKING:
     from runhistory.sdk.sql import SqlResult
@@ -74,7 +75,7 @@ def _text(query: str | None, file: Path | None) -> str:
         if query is not None:
             raise typer.BadParameter("give a QUERY or a --file, not both", param_hint="--file")
         return file.read_text("utf-8")
-    if query == "-" or (query is None and not console.is_terminal(sys.stdin)):
+    if query == "-" or (query is None and not terminal.is_terminal(sys.stdin)):
         return sys.stdin.read()
     if query is None:
         raise typer.BadParameter(
@@ -86,12 +87,12 @@ def _text(query: str | None, file: Path | None) -> str:
 
 def _print_table(result: "SqlResult") -> None:
     columns = [
-        console.Column(name, right=_is_number(type))
+        Column(name, right=_is_number(type))
         for name, type in zip(result.columns, result.types, strict=True)
     ]
     rows = [[_shown(value) for value in row] for row in result]
     if columns:
-        console.table(columns, rows)
+        table(columns, rows)
     counted = f"{len(rows):,} row" + ("s" if len(rows) != 1 else "")
     read = f", {result.rows_read:,} rows read" if result.rows_read is not None else ""
     console.note(f"{counted} in {result.elapsed_ms:,.0f} ms{read}")
@@ -103,16 +104,16 @@ def _print_views(as_json: bool) -> None:
         console.say_json(found)
         return
     columns = (
-        console.Column("view", style="bold", whole=True),
-        console.Column("column", whole=True),
-        console.Column("type"),
+        Column("view", style="bold"),
+        Column("column"),
+        Column("type"),
     )
     rows = [
         (view["name"] if number == 0 else "", column["name"], column["type"])
         for view in found
         for number, column in enumerate(view["columns"])
     ]
-    console.table(columns, rows)
+    table(columns, rows)
 
 
 def _is_number(type: str) -> bool:

@@ -8,6 +8,7 @@ import typer
 
 from runhistory.cli import console
 from runhistory.cli.reading import AsJson
+from runhistory.cli.table import Column, table
 
 DEFAULT_PORT = 8780
 
@@ -92,8 +93,8 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         console.say(f"{found.url}: {found.phase} ({found.message})")
         console.say(f"Data in {found.data}")
         if found.processes:
-            console.table(
-                [console.Column(name) for name in _COLUMNS],
+            table(
+                _COLUMNS,
                 [
                     (
                         process.name,
@@ -110,7 +111,14 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-_COLUMNS = ("process", "phase", "pid", "address", "restarts", "state")
+_COLUMNS = (
+    Column("process", style="bold", whole=True),
+    Column("phase", whole=True),
+    Column("pid", right=True, optional=True),
+    Column("address", whole=True, optional=True),
+    Column("restarts", right=True, optional=True),
+    Column("state"),
+)
 
 
 def _commands() -> ModuleType:

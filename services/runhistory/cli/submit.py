@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from runhistory.cli import completion, console, words
+from runhistory.cli import completion, console, terminal, words
 from runhistory.cli.reading import AsJson, open_run, open_workspace, pairs, whole_seconds
 from runhistory.cli.waiting import waiting_hint
 
@@ -173,7 +173,7 @@ def _upload_progress() -> "Iterator[Progress]":
     """A bar on a terminal; elsewhere one line about what was sent."""
     import sys
 
-    if not console.is_terminal(sys.stderr):
+    if not terminal.is_terminal(sys.stderr):
         totals: list[int] = []
         yield lambda _, total: totals.append(total)
         if totals:
