@@ -14,6 +14,7 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Collection
 from typing import Any, Final
 
 import structlog
@@ -27,7 +28,7 @@ from runhistory.runtime.metrics import SCHEDULER_NODES, SCHEDULER_WAITING_RUNS
 from runhistory.runtime.service import Service
 from runhistory.runtime.settings import UnsafeSettings
 from runhistory.scheduler.board import Board, OpenRun, Target, slots_held
-from runhistory.scheduler.local_node import IN_ORDER, LocalNode
+from runhistory.scheduler.local_node import IN_ORDER, LocalNode, Phase
 from runhistory.scheduler.local_nodes import (
     STOP_SECONDS,
     LocalNodes,
@@ -42,9 +43,19 @@ from runhistory.scheduler.telling import Teller
 STARTING_BEAT: Final = 0.2
 NODES_BEAT: Final = 1.0
 IDLE_BEAT: Final = 10.0
-"""Seconds between two looks when no event comes: while nodes start, while some live, else."""
+"""Seconds between two looks: while nodes start, while some live or are to start soon, else."""
 
 log: Any = structlog.get_logger(__name__)
+
+
+def beat(phases: Collection[Phase], *, holds_back: bool) -> float:
+    """Seconds until the next look when no event comes, by the phases of the nodes that live.
+
+    `holds_back`: a node that failed is to be started again soon.
+    """
+    if "started" in phases:
+        return STARTING_BEAT
+    return NODES_BEAT if phases or holds_back else IDLE_BEAT
 
 
 class Scheduler:
@@ -103,7 +114,8 @@ class Scheduler:
 
     def _beat(self) -> float:
         phases = {node.record.phase for node in self._nodes.all() if node.lives}
-        return STARTING_BEAT if "started" in phases else NODES_BEAT if phases else IDLE_BEAT
+        holds_back = not all(patience.is_over() for patience in self._patience.values())
+        return beat(phases, holds_back=holds_back)
 
     async def _step(self) -> None:
         held = self._board.held()
@@ -132,7 +144,8 @@ class Scheduler:
                 self._start(node.target, record.number, record.slots)
 
     def _bury(self, node: LocalNode, *, holds: bool) -> None:
-        if node.record.phase == "started":
+        # Of one that an earlier scheduler started nobody knows whether it was ready meanwhile.
+        if node.record.phase == "started" and node.exit_code is not None:
             self._patience_with(node.target).failed(node.last_words())
         in_order = node.record.phase == "ready" and not holds and node.exit_code in IN_ORDER
         if in_order:
