@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from runhistory.cli import console, words
+from runhistory.cli import completion, console, words
+from runhistory.cli.nearest import meant
 from runhistory.cli.reading import AsJson, open_workspace
 from runhistory.cli.table import Column, table
 
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 app: Final = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The target's name, as `submit --compute-target`.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The target's name, as `submit --compute-target`.",
+        autocompletion=completion.targets,
+    ),
 ]
 Least = Annotated[
     int | None, typer.Option("--min", min=0, help="So many nodes are there even when idle.")
@@ -85,7 +91,7 @@ def create(
 
 @app.command("list")
 def list_targets(as_json: AsJson = False) -> None:
-    """List the compute targets: their pools, their nodes now, the runs that wait and run there.
+    """List the compute targets, with their nodes and runs.
 
     \b
     Examples:
@@ -111,7 +117,8 @@ def show(name: TargetArgument, as_json: AsJson = False) -> None:
     """
     from runhistory.sdk.compute_target import ComputeTarget
 
-    found = ComputeTarget(open_workspace(), name).serialize()
+    with meant(name, completion.targets):
+        found = ComputeTarget(open_workspace(), name).serialize()
     if as_json:
         console.say_json(found)
         return
@@ -149,17 +156,18 @@ def update(
     change = _given(least=least, most=most, idle=idle, slots=slots)
     if not change:
         raise typer.BadParameter("say what to change: --min, --max, --idle or --slots")
-    target = ComputeTarget(open_workspace(), name)
-    target.update(**change)
+    with meant(name, completion.targets):
+        target = ComputeTarget(open_workspace(), name)
+        target.update(**change)
     _announce(target, "Updated", as_json)
 
 
 @app.command()
-def delete(name: TargetArgument) -> None:
-    """Delete a compute target: no run may name it any more, and its nodes end when idle.
+def delete(name: TargetArgument, as_json: AsJson = False) -> None:
+    """Delete a compute target.
 
-    Runs that wait there are taken as long as it has nodes. `local` cannot be deleted: it has its
-    own pool again.
+    No run may name it any more, and its nodes end when they are idle. Runs that wait there are
+    taken as long as it has nodes. `local` cannot be deleted: it has its own pool again.
 
     \b
     Example:
@@ -167,8 +175,12 @@ def delete(name: TargetArgument) -> None:
     """
     from runhistory.sdk.compute_target import ComputeTarget
 
-    ComputeTarget(open_workspace(), name).delete()
-    console.say(f"Deleted {name}.")
+    with meant(name, completion.targets):
+        ComputeTarget(open_workspace(), name).delete()
+    if as_json:
+        console.say_json({"name": name, "deleted": True})
+    else:
+        console.say(f"Deleted {name}.")
 
 
 def _given(

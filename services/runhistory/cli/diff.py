@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runhistory.cli import completion, console, terminal
-from runhistory.cli.reading import AsJson, RunReference, open_workspace
+from runhistory.cli.reading import AsJson, RunReference, find_run, open_workspace
 
 if TYPE_CHECKING:
     from runhistory.sdk.code_diff import FileChange
@@ -35,10 +35,11 @@ def diff(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what OTHER has different from RUN: code, packages, params, arguments, environment.
+    """Show what OTHER has different from RUN.
 
-    Then git facts, tags and the last values of metrics. Binary and large files are named only.
-    With --code-only the output is a patch, for `less` or `patch -p1`.
+    Code, packages, params, arguments and environment; then git facts, tags and the last values of
+    metrics. Binary and large files are named only. With --code-only the output is a patch, for
+    `less` or `patch -p1`.
 
     \b
     Examples:
@@ -52,7 +53,7 @@ def diff(
         raise typer.BadParameter("with --no-code nothing is left.", param_hint="--code-only")
     workspace = open_workspace()
     found = run_diff.diff(
-        workspace.find_run(old), workspace.find_run(new), code=not no_code, rest=not code_only
+        find_run(workspace, old), find_run(workspace, new), code=not no_code, rest=not code_only
     )
     if as_json:
         import msgspec

@@ -58,7 +58,9 @@ def events(
         bool, typer.Option("--json", help="Print one CloudEvent in JSON a line, for programs.")
     ] = False,
 ) -> None:
-    """Print what happened: runs created, started, tagged, ended, and all the rest.
+    """Print what happened, and with --follow what happens.
+
+    Runs were created, started, tagged, ended, and all the rest.
 
     \b
     Examples:

@@ -1,12 +1,12 @@
 """`runhistory experiments …`: the collections that runs are in."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 import typer
 
-from runhistory.cli import console, words
-from runhistory.cli.reading import AsJson, ExperimentName, open_workspace, pairs
+from runhistory.cli import completion, console, words
+from runhistory.cli.nearest import meant
+from runhistory.cli.reading import AsJson, ExperimentName, open_workspace, pairs, read_experiment
 from runhistory.cli.table import Column, table
 from runhistory.cli.tagging import RemoveOption, TagsArgument, say_tags
 from runhistory.domain.ids import new_command_id
@@ -27,7 +27,9 @@ _COLUMNS: Final = (
 
 
 @app.callback(invoke_without_command=True)
-def experiments(context: typer.Context) -> None:
+def experiments(
+    context: typer.Context, archived: ArchivedOption = False, as_json: AsJson = False
+) -> None:
     """Experiments: named collections of runs. Without a command, list them.
 
     The first run of a name creates its experiment.
@@ -39,7 +41,7 @@ def experiments(context: typer.Context) -> None:
       runhistory experiments archive digits
     """
     if context.invoked_subcommand is None:
-        list_experiments()
+        list_experiments(archived, as_json)
 
 
 @app.command("list")
@@ -69,7 +71,7 @@ def show(name: ExperimentName, as_json: AsJson = False) -> None:
     Example:
       runhistory experiments show digits
     """
-    found = _read(name)
+    found = read_experiment(name)
     if as_json:
         console.say_json(found)
         return
@@ -94,7 +96,7 @@ def tag(
     remove: RemoveOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set and remove tags of an experiment; without either, show them.
+    """Set, remove or show tags of an experiment.
 
     \b
     Examples:
@@ -105,13 +107,14 @@ def tag(
         _command(name, "set_tags", tags=wanted)
     if remove:
         _command(name, "remove_tags", names=remove)
-    say_tags(_read(name)["tags"], as_json)
+    say_tags(read_experiment(name)["tags"], as_json)
 
 
 @app.command()
 def describe(
     name: ExperimentName,
-    description: Annotated[str, typer.Argument(help="What it is about.")],
+    description: Annotated[str, typer.Argument(metavar="TEXT", help="What it is about.")],
+    as_json: AsJson = False,
 ) -> None:
     """Give an experiment another description.
 
@@ -119,38 +122,36 @@ def describe(
     Example:
       runhistory experiments describe digits "handwritten digits, small networks"
     """
-    _command(name, "describe", description=description)
-    console.say(f"{name} is described.")
+    _say(_command(name, "describe", description=description), f"{name} is described.", as_json)
 
 
 @app.command()
-def archive(name: ExperimentName) -> None:
+def archive(name: ExperimentName, as_json: AsJson = False) -> None:
     """Put an experiment out of sight. Its runs stay as they are.
 
     \b
     Example:
       runhistory experiments archive digits
     """
-    _command(name, "archive")
-    console.say(f"{name} is archived.")
+    _say(_command(name, "archive"), f"{name} is archived.", as_json)
 
 
 @app.command()
-def reactivate(name: ExperimentName) -> None:
+def reactivate(name: ExperimentName, as_json: AsJson = False) -> None:
     """Bring an archived experiment back into sight.
 
     \b
     Example:
       runhistory experiments reactivate digits
     """
-    _command(name, "reactivate")
-    console.say(f"{name} is in sight again.")
+    _say(_command(name, "reactivate"), f"{name} is in sight again.", as_json)
 
 
 @app.command()
 def delete(
     name: ExperimentName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Delete an experiment that has no runs any more. A new run of its name creates it anew.
 
@@ -160,18 +161,23 @@ def delete(
     """
     if not yes:
         typer.confirm(f"Delete experiment {name}?", abort=True, err=True)
-    _command(name, "delete")
-    console.say(f"{name} is deleted.")
+    _say(_command(name, "delete"), f"{name} is deleted.", as_json)
 
 
-def _read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = open_workspace().connection.get(f"/experiments/{quote(name, safe='')}")
-    return found
+def _say(result: dict[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        console.say_json(result)
+    else:
+        console.say(text)
 
 
-def _command(name: str, type: str, **fields: Any) -> None:
+def _command(name: str, type: str, **fields: Any) -> dict[str, Any]:
     command = {"name": name, "type": type, "command_id": new_command_id(), **fields}
-    open_workspace().connection.send("POST", "/experiments/commands", command)
+    with meant(name, completion.experiments):
+        result: dict[str, Any] = open_workspace().connection.send(
+            "POST", "/experiments/commands", command
+        )
+    return result
 
 
 def _row(experiment: dict[str, Any]) -> tuple[str, ...]:

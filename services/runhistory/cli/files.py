@@ -1,12 +1,14 @@
 """`runhistory files` and `runhistory download`: what a run kept."""
 
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
 
-from runhistory.cli import console, words
+from runhistory.cli import completion, console, words
+from runhistory.cli.progress import Progress, progress_bar
 from runhistory.cli.reading import AsJson, RunReference, open_run
 from runhistory.cli.table import Column, table
 
@@ -45,12 +47,14 @@ def download(
         typer.Argument(
             metavar="NAME",
             help="A file, a folder, or a pattern such as 'outputs/*.npz'. Default: all files.",
+            autocompletion=completion.files,
         ),
     ] = None,
     to: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="The folder to write into. Default: the run's name."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Download files that a run kept. Files of the same name are replaced.
 
@@ -65,11 +69,28 @@ def download(
     kept = client.files()
     chosen = _choose(kept, name or ["*"])
     folder = to or Path(client.details()["display_name"])
-    for file in chosen:
-        target = folder / _safe(file["name"])
-        path = client.file_path(file["name"])
-        fetch(client.connection, path, target, sha256=file["sha256"])
-        console.say(f"{target}  {words.size(file['size'])}")
+    targets = [folder / _safe(file["name"]) for file in chosen]
+    total, before = sum(file["size"] for file in chosen), 0
+    with progress_bar("Downloading") as bar:
+        for file, target in zip(chosen, targets, strict=True):
+            fetch(
+                client.connection,
+                client.file_path(file["name"]),
+                target,
+                sha256=file["sha256"],
+                progress=partial(_advance, bar, before, total),
+            )
+            before += file["size"]
+            if not as_json:
+                console.say(f"{target}  {words.size(file['size'])}")
+    if as_json:
+        console.say_json(
+            [{**file, "path": str(at)} for file, at in zip(chosen, targets, strict=True)]
+        )
+
+
+def _advance(bar: Progress, before: int, total: int, so_far: int) -> None:
+    bar(before + so_far, total)
 
 
 def _choose(kept: list[dict[str, Any]], wanted: list[str]) -> list[dict[str, Any]]:

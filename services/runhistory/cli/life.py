@@ -48,9 +48,10 @@ def cancel(
 
 
 def pause(run: RunReference, as_json: AsJson = False) -> None:
-    """Pause a running run: its processes stand still, and keep their place and memory.
+    """Pause a running run.
 
-    Its maximum duration goes on counting.
+    Its processes stand still, and keep their place and memory. Its maximum duration goes on
+    counting.
 
     \b
     Example:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from runhistory import __version__
 from runhistory.cli import (
+    completion,
     compute,
     console,
     diff,
@@ -35,10 +36,15 @@ from runhistory.sdk.errors import RunHistoryError
 from runhistory.snapshots.manifest import SnapshotError
 
 INTERRUPTED = 130
+_FRAMEWORKS = ("install_completion", "show_completion")
 
 
 class Commands(TyperGroup):
     """The group of all commands; turns expected errors into a message and exit code 1."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Without the framework's options for completion: `runhistory completion` does it."""
+        return [one for one in super().get_params(ctx) if one.name not in _FRAMEWORKS]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -127,6 +133,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reproduce.reproduce,
     diff.diff,
     sql.sql,
+    completion.completion,
 )
 for command in COMMANDS:
     app.command(cls=submit.SubmitCommand if command is submit.submit else None)(command)

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runhistory.cli import console, words
+from runhistory.cli import completion, console, words
+from runhistory.cli.nearest import advice
 from runhistory.cli.reading import AsJson, RunReference, open_run
 from runhistory.cli.sparkline import bars_for, sparkline
 from runhistory.cli.table import Column, table
+from runhistory.sdk.errors import NotFound
 
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
 
+MOST_NAMED = 20
 MOST_POINTS = 100_000
 """So many are fetched at once; a longer curve is not fetched only to be drawn in a line of text."""
 
@@ -30,7 +33,10 @@ _COLUMNS = (
 def metrics(
     run: RunReference,
     key: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Only these metrics.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY", help="Only these metrics.", autocompletion=completion.metrics
+        ),
     ] = None,
     system: Annotated[
         bool, typer.Option("--system", help="The load of host and GPUs (system/…) as well.")
@@ -52,8 +58,10 @@ def metrics(
     summaries = fetch_summaries(client, key or (), system)
     missing = [name for name in key or () if name not in {one["key"] for one in summaries}]
     if missing:
-        console.error(f"The run has no metric {', '.join(map(repr, missing))}.")
-        raise typer.Exit(1)
+        keys = [one["key"] for one in fetch_summaries(client, system=True)]
+        said = ", ".join(map(repr, missing))
+        there = advice(missing[0], keys) or f" It has {', '.join(keys[:MOST_NAMED]) or 'none'}."
+        raise NotFound(f"The run has no metric {said}.{there}")
     if as_json:
         console.say_json(fetch_curves(client, summaries))
     elif not summaries:

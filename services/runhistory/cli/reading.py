@@ -1,12 +1,15 @@
 """From what the user wrote on the command line to the workspace and the run."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
 from runhistory.cli import completion
+from runhistory.cli.nearest import meant
 
 if TYPE_CHECKING:
+    from runhistory.sdk.run import Run
     from runhistory.sdk.run_client import RunClient
     from runhistory.sdk.workspace import Workspace
 
@@ -29,7 +32,7 @@ RunReference = Annotated[
 RunReferences = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...",
+        metavar="RUN",
         help="Runs, each by its id, the beginning of it, its display name, or @latest.",
         autocompletion=completion.runs,
     ),
@@ -74,7 +77,18 @@ def open_run(reference: str) -> "RunClient":
     connection = open_workspace().connection
     if is_run_id(reference):
         return RunClient(connection, reference)
-    return RunClient(connection, connection.get("/runs/resolve", ref=reference)["run_id"])
+    with meant(reference, completion.runs):
+        return RunClient(connection, connection.get("/runs/resolve", ref=reference)["run_id"])
+
+
+def find_run(workspace: "Workspace", reference: str) -> "Run":
+    """The same as the SDK's run.
+
+    Raises:
+        NotFound, Conflict: as `open_run`.
+    """
+    with meant(reference, completion.runs):
+        return workspace.find_run(reference)
 
 
 def open_runs(references: list[str]) -> list["RunClient"]:
@@ -97,6 +111,18 @@ def whole_seconds(text: str) -> int:
     if unit not in _UNITS or not (number.isascii() and number.isdigit()) or int(number) < 1:
         raise typer.BadParameter(f"{text!r} is no duration: give seconds, or such as 15m, 2h, 1d")
     return int(number) * _UNITS[unit]
+
+
+def read_experiment(name: str) -> dict[str, Any]:
+    """The experiment of that name.
+
+    Raises:
+        NotFound: there is none; the message has the names that are near.
+    """
+    with meant(name, completion.experiments):
+        path = f"/experiments/{quote(name, safe='')}"
+        found: dict[str, Any] = open_workspace().connection.get(path)
+    return found
 
 
 def names_or_pairs(given: list[str] | None, option: str) -> list[str]:

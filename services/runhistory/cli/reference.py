@@ -20,11 +20,15 @@ What `runhistory --help` and `runhistory COMMAND --help` say; this page is made 
 (`python -m runhistory.cli.reference > docs/cli.md`), and a test keeps the two equal.
 
 Results go to stdout, progress and errors to stderr. Colour and bold are used on a terminal only,
-and not where `NO_COLOR` is set; in a pipe nothing is cut off. Exit codes: 0 done (with `--follow`:
-the run ended Completed), 1 failure, 2 wrong usage, 130 after Ctrl-C.
+and not where `NO_COLOR` is set or `TERM` is `dumb`; `FORCE_COLOR` has them in a pipe too. Tables
+fit the terminal: on a narrow one columns of less weight go, long cells are folded, and at last
+each row becomes a block of lines. Nothing is cut off, and in a pipe one line is one row. Exit
+codes: 0 done (with `--follow`: the run ended Completed), 1 failure, 2 wrong usage, 130 after
+Ctrl-C.
 
-`runhistory --install-completion` teaches your shell to complete commands, options, runs (`@latest`,
-display names, ids that were begun) and experiments.
+`eval "$(runhistory completion bash)"` in `~/.bashrc` (or zsh's, or fish's) has a TAB complete
+commands, options, runs (`@latest`, display names, ids that were begun), experiments, compute
+targets, statuses, metrics and files.
 """
 
 

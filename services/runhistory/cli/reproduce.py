@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from runhistory.cli import console
-from runhistory.cli.reading import AsJson, RunReference, open_workspace, pairs
+from runhistory.cli import completion, console
+from runhistory.cli.reading import AsJson, RunReference, find_run, open_workspace, pairs
 
 
 def reproduce(
@@ -17,10 +17,19 @@ def reproduce(
         str | None, typer.Option(help="A display name. Default: a readable one is made.")
     ] = None,
     experiment: Annotated[
-        str | None, typer.Option("--experiment", "-e", help="Another experiment than RUN's.")
+        str | None,
+        typer.Option(
+            "--experiment",
+            "-e",
+            help="Another experiment than RUN's.",
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     compute_target: Annotated[
-        str | None, typer.Option(help="Where it runs. Default: where RUN ran.")
+        str | None,
+        typer.Option(
+            help="Where it runs. Default: where RUN ran.", autocompletion=completion.targets
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A tag; may be repeated.")
@@ -33,7 +42,9 @@ def reproduce(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run RUN again: the same code, arguments, variables, resources, packages and Python.
+    """Run RUN again, with the same code and packages.
+
+    The same arguments, variables, resources and Python too.
 
     Everything that was recorded comes back: the snapshot, and each package at its exact version
     and with its hash, whatever is newer by now. The new run names RUN. Where the worker cannot
@@ -46,7 +57,7 @@ def reproduce(
       runhistory diff 0193a7 @latest
     """
     workspace = open_workspace()
-    again = workspace.find_run(run).reproduce(
+    again = find_run(workspace, run).reproduce(
         display_name=name,
         experiment=experiment,
         compute_target=compute_target,

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from runhistory.cli import completion, console, words
+from runhistory.cli.nearest import advice
 from runhistory.cli.reading import (
     AsJson,
     ExperimentOption,
     names_or_pairs,
     open_run,
     open_workspace,
+    read_experiment,
 )
 from runhistory.cli.table import Column, table
 from runhistory.domain.status import RunStatus
@@ -31,7 +33,10 @@ _COLUMNS = (
 def runs(
     experiment: ExperimentOption = None,
     status: Annotated[
-        str | None, typer.Option(help="Only those in this status, such as Running.")
+        str | None,
+        typer.Option(
+            help="Only those in this status, such as Running.", autocompletion=completion.statuses
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None,
@@ -66,8 +71,8 @@ def runs(
       runhistory runs --tag team=vision --limit 500 --json
       runhistory runs --parent @latest --children
     """
-    if status is not None and status not in STATUSES:
-        raise typer.BadParameter(f"choose one of {', '.join(STATUSES)}", param_hint="--status")
+    if status is not None:
+        status = _status(status)
     asked = {
         "experiment": experiment,
         "status": status,
@@ -84,10 +89,24 @@ def runs(
     elif found:
         table(_COLUMNS, [_row(run) for run in found])
     elif any(asked.values()):
+        if experiment is not None:
+            read_experiment(experiment)  # or say that there is none
         console.note("No such runs.")
     else:
         program = console.program()
         console.note(f"No runs. Submit one: {program} submit DIR --script train.py --follow")
+
+
+def _status(text: str) -> str:
+    """The status that is meant, whatever its case."""
+    for status in STATUSES:
+        if status.lower() == text.lower():
+            return status
+    near = advice(text, STATUSES).strip()
+    raise typer.BadParameter(
+        f"{text!r} is none. {near or 'Choose one of ' + ', '.join(STATUSES)}",
+        param_hint="--status",
+    )
 
 
 def _fetch(limit: int, **query: Any) -> list[dict[str, Any]]:

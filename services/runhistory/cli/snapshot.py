@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runhistory.cli import console, words
+from runhistory.cli.progress import progress_bar
 from runhistory.cli.reading import AsJson, open_run, open_workspace
 from runhistory.cli.table import Column, table
 from runhistory.sdk.errors import NotFound
@@ -73,11 +74,18 @@ def _find(reference: str) -> "tuple[Connection, str]":
 def _restore(connection: "Connection", manifest: "Manifest", directory: Path) -> None:
     from runhistory.snapshots import checkout
 
+    fetched = 0
+
     def open_blob(sha256: str) -> Iterator[bytes]:
         with connection.stream(f"/blobs/{sha256}") as answer:
-            yield from answer.iter_bytes(_PIECE)
+            for piece in answer.iter_bytes(_PIECE):
+                nonlocal fetched
+                fetched += len(piece)
+                bar(fetched, manifest.size)
+                yield piece
 
-    checkout(manifest, open_blob, directory)
+    with progress_bar("Fetching code") as bar:
+        checkout(manifest, open_blob, directory)
 
 
 def _row(entry: "Entry") -> tuple[str, str, str]:

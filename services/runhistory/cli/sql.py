@@ -36,7 +36,9 @@ def sql(
         bool, typer.Option("--views", help="List the views and their columns instead.")
     ] = False,
 ) -> None:
-    """Ask in SQL: one SELECT, in ClickHouse's dialect, over the workspace's history.
+    """Ask the workspace's history in SQL.
+
+    One SELECT, in ClickHouse's dialect.
 
     Views: runs, experiments, points, series, rollup, params, tags, properties, files, log_lines,
     run_statuses, events, batches and more; --views lists them with their columns, and docs/sql.md

@@ -35,6 +35,7 @@ def up(
         int, typer.Option(help="The gateway's port; the others are 10 to 17 above.")
     ] = DEFAULT_PORT,
     slots: Annotated[int, typer.Option(help="How many slots the worker offers.")] = 2,
+    as_json: AsJson = False,
 ) -> None:
     """Start Kafka, ClickHouse and the services on this machine.
 
@@ -54,12 +55,15 @@ def up(
         state = commands.up(data, port=port, slots=slots, report=console.note)
     except commands.StackError as error:
         raise StackTrouble(str(error)) from error
+    if as_json:
+        console.say_json({"url": state.url, "data": str(commands.data_directory(data))})
+        return
     console.say(f"Runhistory is up at {state.url}.")
     program = console.program()
     console.say(f"Next: {program} submit DIR --script train.py --experiment NAME --follow")
 
 
-def down(data: Data = None) -> None:
+def down(data: Data = None, as_json: AsJson = False) -> None:
     """Stop the stack on this machine. Nothing that it keeps is lost.
 
     \b
@@ -71,7 +75,10 @@ def down(data: Data = None) -> None:
         stopped = commands.down(data, report=console.note)
     except commands.StackError as error:
         raise StackTrouble(str(error)) from error
-    console.say("Stopped." if stopped else "Nothing was running.")
+    if as_json:
+        console.say_json({"stopped": stopped})
+    else:
+        console.say("Stopped." if stopped else "Nothing was running.")
 
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
@@ -90,7 +97,8 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     if as_json:
         console.say_json(msgspec.to_builtins(found))
     else:
-        console.say(f"{found.url}: {found.phase} ({found.message})")
+        message = "" if found.phase == "ready" else f" ({found.message})"
+        console.say(f"{found.url}: {found.phase}{message}")
         console.say(f"Data in {found.data}")
         if found.processes:
             table(

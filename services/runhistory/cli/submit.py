@@ -1,20 +1,18 @@
 """`runhistory submit`: take a snapshot of a folder and have a script of it run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from runhistory.cli import completion, console, terminal, words
+from runhistory.cli import completion, console, words
+from runhistory.cli.progress import progress_bar
 from runhistory.cli.reading import AsJson, open_run, open_workspace, pairs, whole_seconds
 from runhistory.cli.waiting import waiting_hint
 
 if TYPE_CHECKING:
     from runhistory.sdk.run_client import RunClient
-    from runhistory.sdk.snapshot_upload import Progress
 
 
 class SubmitCommand(TyperCommand):
@@ -47,7 +45,12 @@ def submit(
     ] = None,
     experiment: Annotated[
         str | None,
-        typer.Option("--experiment", "-e", help="Its experiment. Default: the folder's name."),
+        typer.Option(
+            "--experiment",
+            "-e",
+            help="Its experiment. Default: the folder's name.",
+            autocompletion=completion.experiments,
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print its output, and wait for its end.")
@@ -69,7 +72,9 @@ def submit(
             metavar="RUN", help="The run that it is a child of.", autocompletion=completion.runs
         ),
     ] = None,
-    compute_target: Annotated[str, typer.Option(help="Where it runs.")] = "local",
+    compute_target: Annotated[
+        str, typer.Option(help="Where it runs.", autocompletion=completion.targets)
+    ] = "local",
     requirements: Annotated[
         Path | None,
         typer.Option(
@@ -133,7 +138,14 @@ def submit(
         gpus=gpus,
     )
     workspace = open_workspace()
-    with _upload_progress() as progress:
+    sent = 0
+
+    def on_progress(so_far: int, total: int) -> None:
+        nonlocal sent
+        sent = total
+        bar(so_far, total)
+
+    with progress_bar("Sending code") as bar:
         run = Experiment(workspace, experiment or directory.resolve().name or "root").submit(
             config,
             tags=tags,
@@ -142,8 +154,9 @@ def submit(
             properties=properties,
             parent=open_run(parent).run_id if parent else None,
             strict_secrets=strict_secrets,
-            progress=progress,
+            progress=on_progress,
         )
+    console.note(f"Sent {words.size(sent)} of code.")
     client = RunClient(workspace.connection, run.id)
     if follow:
         from runhistory.cli.follow import follow_to_the_end
@@ -166,23 +179,3 @@ def _announce(client: "RunClient", as_json: bool) -> None:
     console.say("Next:")
     console.say(f"  {program} logs {client.run_id} --follow")
     console.say(f"  {program} show {client.run_id}")
-
-
-@contextmanager
-def _upload_progress() -> "Iterator[Progress]":
-    """A bar on a terminal; elsewhere one line about what was sent."""
-    import sys
-
-    if not terminal.is_terminal(sys.stderr):
-        totals: list[int] = []
-        yield lambda _, total: totals.append(total)
-        if totals:
-            console.note(f"Sent {words.size(totals[-1])} of code.")
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("Sending code"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda sent, total: bar.update(task, completed=sent, total=total)

@@ -8,7 +8,7 @@ from runhistory.cli import console
 from runhistory.cli.reading import AsJson, RunReference, open_run, pairs
 
 TagsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="Tags to set.")
+    list[str] | None, typer.Argument(metavar="NAME=VALUE", help="Tags to set.")
 ]
 RemoveOption = Annotated[
     list[str] | None,
@@ -22,7 +22,7 @@ def tag(
     remove: RemoveOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set and remove tags of a run; without either, show them.
+    """Set, remove or show tags of a run.
 
     \b
     Examples:
@@ -39,7 +39,9 @@ def tag(
 
 def describe(
     run: RunReference,
-    description: Annotated[str | None, typer.Argument(help="What to say of it.")] = None,
+    description: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="What to say of it.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Another display name.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ def download(
     destination: Path,
     *,
     sha256: str | None = None,
+    progress: Callable[[int], None] = lambda so_far: None,
     **query: Any,
 ) -> None:
     """Write the answer to a GET to `destination`, whose folders are made; begun anew when the
-    connection breaks. The bytes must have the digest `sha256` (else the one that ETag promises).
+    connection breaks. `progress` hears how many bytes are there. The bytes must have the digest
+    `sha256` (else the one that ETag promises).
 
     Raises:
         RunHistoryError: the gateway refuses or does not answer, or sends other bytes.
@@ -37,7 +39,7 @@ def download(
                 file.seek(0)
                 file.truncate()
                 try:
-                    digest, promised = _fetch(connection, path, file, query)
+                    digest, promised = _fetch(connection, path, file, query, progress)
                     break
                 except Unavailable:
                     if tried > PATIENCE:
@@ -65,7 +67,11 @@ def _tries() -> Iterator[float]:
 
 
 def _fetch(
-    connection: Connection, path: str, file: Any, query: dict[str, Any]
+    connection: Connection,
+    path: str,
+    file: Any,
+    query: dict[str, Any],
+    progress: Callable[[int], None],
 ) -> tuple[str, str | None]:
     """The digest of what came, and the one that was promised."""
     digest = hashlib.sha256()
@@ -73,6 +79,7 @@ def _fetch(
         for piece in answer.iter_bytes(1_048_576):
             digest.update(piece)
             file.write(piece)
+            progress(file.tell())
         etag = answer.headers.get("etag", "").strip('"')
     return digest.hexdigest(), etag if len(etag) == 64 else None
 

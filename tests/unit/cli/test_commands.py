@@ -94,9 +94,36 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
 
 
 def test_a_status_that_is_none_names_those_that_are() -> None:
-    shown = invoke("runs", "--status", "completed")
+    shown = invoke("runs", "--status", "xyz")
     for status in RunStatus:
         assert status in shown.stderr
+    assert "Did you mean 'Completed'" in invoke("runs", "--status", "complete").stderr
+
+
+def test_a_status_is_known_in_any_case(gateway: CannedGateway) -> None:
+    gateway.answers["/runs"] = {"runs": [], "next_cursor": None}
+    assert invoke("runs", "--status", "completed").exit_code == 0
+    assert ("status", "Completed") in gateway.asked[0][1]
+
+
+def test_every_help_fits_80_columns_and_no_line_about_a_command_is_cut_short() -> None:
+    for arguments in ([], ["experiments"], ["compute"]):
+        shown = invoke(*arguments, "--help").output
+        commands = shown.split("Commands:")[1]
+        assert "..." not in commands, commands
+        assert all(len(line) <= 90 for line in shown.splitlines())
+
+
+def test_every_command_has_json() -> None:
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = command.callback.__name__
+        assert "--json" in invoke(name, "--help").output or name == "completion", name
+    for group in app.registered_groups:
+        for command in group.typer_instance.registered_commands:  # type: ignore[union-attr]
+            assert command.callback is not None
+            name = command.name or command.callback.__name__
+            assert "--json" in invoke(str(group.name), name, "--help").output, name
 
 
 def test_an_option_meant_for_the_script_is_explained() -> None:

@@ -12,7 +12,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from runhistory.cli import completion
 from runhistory.cli.main import app
 from runhistory.cli.reading import whole_seconds
 from tests.unit.cli.canned_gateway import CannedGateway
@@ -227,38 +226,6 @@ def test_commands_to_an_experiment(gateway: CannedGateway) -> None:
         {"name": "digits", "type": "describe", "description": "new"},
         {"name": "digits", "type": "delete"},
     ]
-
-
-def test_completion_offers_names_and_ids_that_were_begun(gateway: CannedGateway) -> None:
-    named = RUN_SUMMARY | {"display_name": "brave_otter"}
-    gateway.answers["/runs"] = {"runs": [named], "next_cursor": None}
-    gateway.answers["/experiments"] = {"experiments": [DIGITS]}
-    assert [name for name, _ in completion.runs("")] == ["@latest", "brave_otter"]
-    assert [name for name, _ in completion.runs("br")] == ["brave_otter"]
-    assert [name for name, _ in completion.runs("0193")] == [RUN]
-    assert [name for name, _ in completion.experiments("di")] == ["digits"]
-    environment = {
-        **os.environ,
-        "_RUNHISTORY_COMPLETE": "complete_bash",
-        "COMP_WORDS": "runhistory show bra",
-        "COMP_CWORD": "2",
-    }
-    command = [sys.executable, "-c", "from runhistory.cli.main import main; main()"]
-    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert shown.stdout.split() == ["brave_otter"]
-    assert shown.stderr == ""
-
-
-@pytest.mark.parametrize("answer", [(500, {}), (200, {}), (401, {"error": {}})])
-def test_completion_is_never_an_error(gateway: CannedGateway, answer: Any) -> None:
-    gateway.answers["/runs"] = gateway.answers["/experiments"] = answer
-    assert completion.runs("br") == []
-    assert completion.experiments("") == []
-
-
-def test_completion_without_a_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNHISTORY_URL", "http://127.0.0.1:9")
-    assert completion.experiments("x") == []
 
 
 @pytest.mark.parametrize(("no_color", "is_styled"), [("1", False), ("", True)])

@@ -1,0 +1,31 @@
+"""A progress bar for bytes on their way, where it can be drawn."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from runhistory.cli import terminal
+
+Progress = Callable[[int, int], None]
+"""So many bytes so far, of so many; the total may grow."""
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """A bar on stderr that is gone at the end; nothing where nobody could watch it."""
+    if not terminal.can_move(sys.stderr):
+        yield lambda so_far, total: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn(title),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda so_far, total: bar.update(task, completed=so_far, total=total)
