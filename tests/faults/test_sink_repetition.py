@@ -115,6 +115,7 @@ async def _tell_a_life_and_its_logs(ledger: SinkLedger) -> None:
         type="script",
         experiment="repetition",
         spec=spec,
+        parent_run_id=new_run_id(),
         tags={"team": "a"},
         properties={"origin": "test"},
         params={"lr": "0.1"},

@@ -45,8 +45,9 @@ from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
 from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
 from runhistory.query.references import resolve_run
-from runhistory.query.run_details import RunWarning, get_run, latest_attempt
+from runhistory.query.run_details import get_run, latest_attempt
 from runhistory.query.run_filter import RunFilter
+from runhistory.query.run_fold import RunWarning
 from runhistory.query.runs import InvalidCursor, list_runs
 from tests.conftest import Engine
 from tests.support.landing import History, Row, insert, log_row, metric_row

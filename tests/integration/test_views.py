@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
@@ -56,6 +57,8 @@ from runhistory.domain.commands import (
 from runhistory.domain.ids import experiment_id, new_run_id
 from runhistory.domain.state import Experiment, Run
 from runhistory.domain.values import FileEntry, RunContent, RunError, ScriptSpec
+from runhistory.query.deleted_runs import RunDeleted
+from runhistory.query.run_details import get_run
 from tests.conftest import Engine
 from tests.support.landing import History, Row, insert, log_row, metric_row, record_row
 
@@ -344,7 +347,7 @@ def _bits(value: float) -> int:
 
 EVENT_TABLES = ("events", "runs", "pairs", "files", "experiments", "deleted_runs")
 EVENT_VIEWS = (
-    *("events", "event_log", "runs", "run_statuses", "warnings"),
+    *("events", "event_log", "runs", "children", "run_statuses", "warnings"),
     *("tags", "properties", "params", "files"),
     *("experiments", "deleted_experiments", "deleted_runs"),
 )
@@ -465,7 +468,9 @@ def _expect_state(client: Client, workspace: str, histories: list[History]) -> N
         assert rows("count()", "event_log") == [(run.version,)]
         assert len(rows("time", "deleted_runs")) == run.is_deleted
         if run.is_deleted:
-            for view in EVENT_VIEWS[:8]:
+            with pytest.raises(RunDeleted):
+                get_run(client, workspace=workspace, run_id=run.run_id)
+            for view in EVENT_VIEWS[:10]:
                 assert view == "event_log" or rows("1", view) == [], view
             continue
         columns = "status, attempt, version, display_name, description, archived, snapshot_id"
@@ -475,6 +480,7 @@ def _expect_state(client: Client, workspace: str, histories: list[History]) -> N
                 *(run.is_archived, run.snapshot_id),
             )
         ]
+        _expect_details(client, workspace, run.run_id)
         for view in ("tags", "properties", "params"):
             pairs = rows("name, value", view)
             assert dict(pairs) == getattr(run, view)
@@ -488,6 +494,37 @@ def _expect_state(client: Client, workspace: str, histories: list[History]) -> N
         assert sorted(rows("version, code, message, attempt", "warnings")) == [
             (one["version"], one["code"], one["message"], one["attempt"]) for one in told
         ]
+
+
+def _expect_details(client: Client, workspace: str, run_id: str) -> None:
+    """What is told of one run, folded from its events, is what the views show, made in SQL."""
+    details = get_run(client, workspace=workspace, run_id=run_id)
+    assert details is not None
+
+    def shown(columns: str, view: str) -> list[dict[str, Any]]:
+        sql = f"SELECT {columns} FROM runhistory.{view}"
+        own = f"WHERE workspace = '{workspace}' AND run_uuid = unhex('{run_id}')"
+        found = client.query(f"{sql} {own} ORDER BY version", tz_mode="aware")
+        return list(found.named_results())
+
+    [run] = shown("*", "runs")
+    told = msgspec.structs.asdict(details)
+    same = set(told) & set(run) - {"spec", "environment"}
+    assert len(same) > 20
+    assert {name: told[name] for name in same} == {name: run[name] for name in same}
+    assert details.spec == msgspec.json.decode(run["spec"], type=ScriptSpec)
+    assert (run["error_code"] is None) == (details.error is None)
+    if details.error is not None:
+        code, message, more = run["error_code"], run["error_message"], run["error_details"]
+        assert details.error == RunError(code, message, more)
+    assert [(one.status, one.time) for one in details.timeline] == [
+        (one["status"], one["since"]) for one in shown("status, since", "run_statuses")
+    ]
+    assert [(one.time, one.code, one.message) for one in details.warnings] == [
+        (one["time"], one["code"], one["message"]) for one in shown("*", "warnings")
+    ]
+    for view in ("tags", "properties", "params"):
+        assert told[view] == {one["name"]: one["value"] for one in shown("*", view)}
 
 
 def _expect_experiment(

@@ -20,8 +20,8 @@ from runhistory.gateway.parameters import (
 )
 from runhistory.gateway.wire import RunIdParameter, WatermarkQuery, WorkspaceParameter, fails
 from runhistory.query import references, run_details, runs
-from runhistory.query.run_details import RunDetails
 from runhistory.query.run_filter import RunFilter
+from runhistory.query.run_fold import RunDetails
 from runhistory.query.runs import MAX_PAGE, RunPage
 
 P = ParamSpec("P")
