@@ -97,12 +97,7 @@ class Environments:
         python = str(folder / "bin" / "python")
         await _make_venv(wanted, folder, builder)
         lock = wanted.lock or await _resolve(wanted, folder, builder)
-        await builder.run(
-            str(find_uv_bin()), "pip", "install", "--python", python,
-            *(["--no-deps"] if wanted.lock else []),
-            *(["--require-hashes"] if lock.is_hashed else []), "-r", "-",
-            directory=wanted.checkout, text=(wanted.text if wanted.lock else None) or lock.text,
-        )  # fmt: skip
+        await _install(wanted, lock, python, builder)
         if lock.kind == "interpreter":
             _compare(lock, folder)
         self._add_sdk(folder)
@@ -164,6 +159,30 @@ async def _resolve(wanted: Wanted, folder: Path, builder: Builder) -> Lock:
         return resolved_lock(output.read_text("utf-8"), wanted.recipe.lines)
     except InvalidLock as error:
         raise EnvironmentFailed(f"The environment cannot be built. {error}") from error
+
+
+async def _install(wanted: Wanted, lock: Lock, python: str, builder: Builder) -> None:
+    """Install the lock, of which an earlier run's brings all that its packages need.
+
+    Raises:
+        EnvironmentFailed: an index has not (any more) what the lock names.
+    """
+    try:
+        await builder.run(
+            str(find_uv_bin()), "pip", "install", "--python", python,
+            *(["--no-deps"] if wanted.lock else []),
+            *(["--require-hashes"] if lock.is_hashed else []), "-r", "-",
+            directory=wanted.checkout, text=(wanted.text if wanted.lock else None) or lock.text,
+        )  # fmt: skip
+    except EnvironmentFailed as error:
+        if wanted.lock is None:
+            raise
+        raise EnvironmentFailed(
+            "The packages of the run that is repeated cannot be had: the package index does not "
+            "answer, or has no longer the very files that were installed then. The details name "
+            "the package. Make its wheel available again, or submit the code anew.",
+            error.details,
+        ) from error
 
 
 def _compare(lock: Lock, folder: Path) -> None:

@@ -175,3 +175,18 @@ async def test_a_python_that_is_not_there_is_told_and_nothing_is_downloaded(
     assert await world.ended(run_id) == "Failed"
     assert "3.99.1" in world.error(run_id).message
     assert "--any-python" in world.error(run_id).message
+
+
+async def test_packages_that_are_gone_are_told_as_what_they_are(
+    world: WorkerWorld, worker: ServiceProcess, wheels: Path
+) -> None:
+    publish(wheels, "1.0", "forged")
+    for version, said in (("1.0", "Hash mismatch"), ("3.0", f"{DISTRIBUTION}==3.0")):
+        hashed = f"{DISTRIBUTION}=={version} --hash=sha256:{'0' * 64}\n"
+        lock = await stored(world, f"# runhistory lock 1: resolved\n{hashed}")
+        environment = Environment(lock_sha256=lock)
+        run_id = await world.submit({"train.py": ""}, environment=environment)
+        assert await world.ended(run_id) == "Failed"
+        error = world.error(run_id)
+        assert "the run that is repeated" in error.message
+        assert said in error.details
