@@ -77,7 +77,7 @@ class ObjectStore:
         parts = urlsplit(url)
         if parts.scheme == "file":
             folder = Path(unquote(parts.path))
-            return cls(LocalStore(prefix=folder, mkdir=True))
+            return cls(LocalStore(prefix=folder, mkdir=True, automatic_cleanup=True))
         if parts.scheme == "memory":
             return cls(MemoryStore())
         if parts.scheme not in {"s3", "gs", "az"}:

@@ -123,6 +123,18 @@ class TestLocalFolder(ObjectStoreContract):
             f"ws/blobs/sha256/{blob.sha256[:2]}/{blob.sha256}" for blob in (small, large)
         }
 
+    async def test_the_trash_leaves_no_empty_folders(self, tmp_path: Path) -> None:
+        store = ObjectStore.open(tmp_path.as_uri())
+        for data in (b"x", b"y"):
+            blob = await store.put_bytes("ws", data)
+            await store.discard("ws", "blobs", blob.sha256)
+        trashed = await store.trash.contents("ws")
+        assert len(trashed) == 2
+        for one in trashed:
+            await store.trash.purge(one)
+        assert not (tmp_path / "ws" / "trash").exists()
+        assert (tmp_path / "ws").is_dir()
+
 
 @pytest.mark.parametrize("url", ["", "/just/a/path", "ftp://host/x", "http://host/x"])
 def test_other_urls_are_refused_with_what_to_use(url: str) -> None:
