@@ -18,12 +18,18 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from runhistory.clickhouse.client import open_client
+from runhistory.clickhouse.client import EngineUnavailable, open_client
 from runhistory.domain.commands import AddFiles, CreateRun, StartRun
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.values import FileEntry, RunContent
 from runhistory.query.guard import guard
-from runhistory.query.guard_words import AGGREGATES, CALLS_WITHOUT_BRACKETS, FUNCTIONS
+from runhistory.query.guard_words import (
+    AGGREGATES,
+    CALLS_WITHOUT_BRACKETS,
+    FUNCTIONS,
+    NO_TIME_ZONE,
+    TIME_ZONE_AT,
+)
 from runhistory.query.sql import QueryTooExpensive, SqlEngine, SqlLimits, SqlRefused, SqlRows
 from runhistory.query.sql_views import readable_views
 from tests.conftest import Engine
@@ -206,6 +212,37 @@ def test_every_function_of_the_list_is_there(client: Client) -> None:
     assert missing == []
 
 
+_T = "toDateTime('2026-01-01 00:00:00')"
+_BEFORE_A_TIME_ZONE = (
+    "", _T, "'2026-01-01 00:00:00'", "6", "toInt64(1)", f"{_T}, 1", "'2026', 6", "'2026', '%Y'",
+    f"{_T}, '%Y'", f"'day', {_T}", f"'day', {_T}, {_T}", f"{_T}, toIntervalHour(1)",
+    "2026, 1, 1, 0, 0, 0", "2026, 1, 1, 0, 0, 0, 0, 6",
+)  # fmt: skip
+
+
+def test_every_function_that_takes_a_time_zone_is_known(client: Client) -> None:
+    """A time zone may name a file, so the guard looks at it wherever ClickHouse expects one."""
+    known, found = {*TIME_ZONE_AT}, set()
+    to_try = [
+        name
+        for name in FUNCTIONS
+        if re.search("^to|[tT]ime|^date|Unix|now|age|^add|^sub.*s$", name)
+    ]
+    for name in to_try:
+        for before in _BEFORE_A_TIME_ZONE:
+            arguments = f"{before}, 'No/Where'" if before else "'No/Where'"
+            try:
+                client.query(f"SELECT {name}({arguments})")
+            except ClickHouseError as error:
+                if "Cannot load time zone No/Where" in str(error):
+                    found.add(name)
+                    assert arguments.count(",") >= TIME_ZONE_AT.get(name, 99), (name, arguments)
+                    break  # the shapes grow: no shorter one has it
+    assert {"toTimeZone", "now", "toHour", "addDays", "dateDiff"} <= found  # else this asks nothing
+    assert found <= known
+    assert not found & NO_TIME_ZONE
+
+
 @pytest.mark.parametrize("view", ["points", "series", "batches", "log_lines", "events", "runs"])
 def test_a_filter_on_a_run_still_uses_the_primary_key(client: Client, view: str) -> None:
     query = f"SELECT workspace FROM {view} WHERE run_uuid = unhex('{'01' * 16}')"
@@ -330,6 +367,35 @@ def test_time_memory_and_size_are_limited(ask: Callable[..., SqlRows]) -> None:
         assert error.value.limit == limit
 
 
+def test_a_query_that_does_not_end_in_time_keeps_its_place(engine: Engine, client: Client) -> None:
+    """ClickHouse ends queries between two steps; until then no other one may take its place."""
+    long_step = "SELECT hasAll(range(150000), arrayReverse(range(150000)))"
+
+    def is_running() -> bool:
+        asked = "SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT hasAll(')"
+        return bool(client.query(asked).result_rows[0][0])
+
+    async def ask_three() -> int:
+        sql = SqlEngine(engine.url, SqlLimits(seconds=1, running=1))
+        await sql.views()  # is connected
+        refused = 0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await sql.rows(long_step, workspace=MINE)
+        while True:
+            began_beside_it = is_running()
+            try:
+                await sql.rows("SELECT 1", workspace=MINE)
+                break
+            except EngineUnavailable:
+                refused += began_beside_it
+        assert not is_running()
+        await sql.stop()
+        return refused
+
+    assert asyncio.run(ask_three()) > 0
+
+
 def test_rows_are_cut_off_where_asked(ask: Callable[..., SqlRows]) -> None:
     found = ask("SELECT arrayJoin(range(100)) AS x ORDER BY x DESC", limit=3)
     assert (list(found.data[0]), found.truncated) == ([99, 98, 97], True)
@@ -347,16 +413,19 @@ def test_an_empty_answer_has_its_columns(ask: Callable[..., SqlRows]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "says", "place"),
     [
-        ("SELECT loss FROM runs", "Unknown expression"),
-        ("SELECT max(status), attempt FROM runs", "attempt' is not under aggregate function"),
-        ("SELECT sum(status) FROM runs", "Illegal type String"),
-        ("SELECT toInt64('abc')", "Cannot parse string 'abc'"),
-        ("SELECT count() FROM runs WHERE run_id > 5", "no supertype for types String, UInt8"),
+        ("SELECT 1,\n loss FROM runs", "Unknown expression", (2, 2)),
+        ("SELECT max(status), attempt FROM runs", "attempt' is not under aggregate function", (1, 21)),
+        ("SELECT sum(status) FROM runs", "Illegal type String", (1, 8)),
+        ("SELECT toInt64('abc')", "Cannot parse string 'abc'", (1, 17)),
+        ("SELECT count() FROM runs WHERE run_id > 5", "no supertype for types String, UInt8", (None, None)),
     ],
-)
-def test_clickhouse_says_what_is_wrong(ask: Callable[..., SqlRows], query: str, says: str) -> None:
+)  # fmt: skip
+def test_clickhouse_says_what_is_wrong(
+    ask: Callable[..., SqlRows], query: str, says: str, place: tuple[int | None, int | None]
+) -> None:
     with pytest.raises(SqlRefused, match=says) as error:
         ask(query)
+    assert (error.value.line, error.value.column) == place
     assert not re.search(r"projection|runhistory:|WHERE|http|Code|DB::", str(error.value))

@@ -107,11 +107,9 @@ async def _asking(request: GatewayRequest, ask: Callable[[], Awaitable[T]]) -> T
         if not asking.done():
             raise ApiError(400, "client_gone", "The client went away before the answer was there.")
         return asking.result()
-    except InvalidSql as error:
+    except (InvalidSql, SqlRefused) as error:
         place = {} if error.line is None else {"line": error.line, "column": error.column}
         raise ApiError(400, "invalid_sql", str(error), place) from error
-    except SqlRefused as error:
-        raise ApiError(400, "invalid_sql", str(error)) from error
     except QueryTooExpensive as error:
         details = {"limit": error.limit, "value": error.value}
         raise ApiError(422, "query_too_expensive", str(error), details) from error

@@ -21,6 +21,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from runhistory.query.guard_dialect import VerbatimClickHouse
 from runhistory.query.guard_queries import Queries
 from runhistory.query.guard_text import NotAllowed
+from runhistory.query.sql_errors import place_at
 
 MAX_LENGTH: Final = 50_000
 MAX_TOKENS: Final = 10_000
@@ -117,6 +118,8 @@ def _syntax_error(error: ParseError) -> InvalidSql:
     line, end = first.get("line"), first.get("col")
     begin = None if end is None else max(1, int(end) - len(near) + 1)
     why = _described(str(first.get("description")))
+    if near.upper() == "FROM":
+        why += "; parts of a time are toYear(x), …, a part of a text is substring(x, 1, 3)"
     return InvalidSql(
         f"The query cannot be read{what}: {why}. It has to be one SELECT in ClickHouse's dialect.",
         line if begin else None,
@@ -126,8 +129,6 @@ def _syntax_error(error: ParseError) -> InvalidSql:
 
 def _described(text: str) -> str:
     """The parser's reason, without its own words."""
-    if "multiple 'LIMIT'" in text:
-        return "for LIMIT BY and LIMIT put the first into a subquery"
     if text.startswith("Expecting"):
         return text.rstrip(".").replace("Expecting", "here belongs")
     return "something is missing before it" if "missing" in text else "this was not expected"
@@ -150,5 +151,4 @@ def _place(query: str, refusal: NotAllowed) -> tuple[int, int] | tuple[()]:
         )
     if start is None:
         return ()
-    before = query[:start]
-    return before.count("\n") + 1, start - (before.rfind("\n") + 1) + 1
+    return place_at(query, start)

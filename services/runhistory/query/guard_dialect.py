@@ -11,14 +11,23 @@ from typing import ClassVar
 from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 from sqlglot.parsers.clickhouse import ClickHouseParser
+from sqlglot.tokenizer_core import TokenType
 
 
 class VerbatimParser(ClickHouseParser):
-    """Knows no function."""
+    """Knows no function; and LIMIT … BY, which is `limit_by`, from the LIMIT that may follow it."""
 
     FUNCTIONS: ClassVar = {}
     FUNCTION_PARSERS: ClassVar = {"CAST": ClickHouseParser.FUNCTION_PARSERS["CAST"]}
     NO_PAREN_FUNCTIONS: ClassVar = {}
+    QUERY_MODIFIER_PARSERS: ClassVar = {
+        **ClickHouseParser.QUERY_MODIFIER_PARSERS,
+        TokenType.LIMIT: lambda parser: parser._parse_either_limit(),
+    }
+
+    def _parse_either_limit(self) -> tuple[str, exp.Expr | None]:
+        limit = self._parse_limit()
+        return ("limit_by" if limit is not None and limit.expressions else "limit"), limit
 
     @classmethod
     def _resolve_clickhouse_agg(cls, name: str) -> tuple[str, Sequence[str]] | None:

@@ -13,9 +13,16 @@ from typing import Any, ClassVar, Final
 from sqlglot import exp
 from sqlglot.dialects.clickhouse import ClickHouse
 
-from runhistory.query.guard_checks import checked_type, index, refuse_call, unknown_function
+from runhistory.query.guard_checks import (
+    check_texts,
+    checked_type,
+    index,
+    refuse_call,
+    refused_form,
+    unknown_function,
+)
 from runhistory.query.guard_text import NotAllowed, number, quoted_name, quoted_string
-from runhistory.query.guard_words import UNITS, find_function
+from runhistory.query.guard_words import REFUSED_CLAUSES, UNITS, find_function
 from runhistory.query.sql_views import DATABASE
 
 _OPERATORS: Final[dict[type[exp.Expr], str]] = {
@@ -54,8 +61,7 @@ class Expressions:
         """
         writer = self._writers.get(type(node))
         if writer is None:
-            kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(node).__name__).lower()
-            raise NotAllowed(f"This form ({kind}) may not be used here.", node)
+            raise NotAllowed(refused_form(node), node)
         return writer(self, node)
 
     def listed(self, nodes: Iterable[exp.Expr]) -> str:
@@ -66,9 +72,10 @@ class Expressions:
         """Refuse a node that has more than the arguments that its writer knows."""
         for name, value in node.args.items():
             if value not in (None, False, []) and name not in known:
-                word = name.strip("_").replace("_", " ").upper()
+                word = name.strip("_").replace("_", " ")
+                advice = REFUSED_CLAUSES.get(word, "Leave it out.")
                 part = value if isinstance(value, exp.Expr) else node
-                raise NotAllowed(f"{word} may not be used here. Leave it out.", part)
+                raise NotAllowed(f"{word.upper()} may not be used here. {advice}", part)
 
     def _binary(self, node: exp.Binary) -> str:
         self.only(node, "this", "expression", "typed", "safe")
@@ -83,6 +90,10 @@ class Expressions:
         self.only(node, "this", "expression", "negate")
         operator = ("NOT " if node.args.get("negate") else "") + _LIKES[type(node)]
         return f"({self.write(node.this)} {operator} {self.write(node.expression)})"
+
+    def _regexp_like(self, node: exp.RegexpLike) -> str:
+        self.only(node, "this", "expression")
+        return f"match({self.write(node.this)}, {self.write(node.expression)})"
 
     def _not(self, node: exp.Not) -> str:
         self.only(node, "this")
@@ -259,6 +270,7 @@ class Expressions:
         name = find_function(node.this) if isinstance(node.this, str) else None
         if name is None:
             raise NotAllowed(unknown_function(node.name), node, node.name)
+        check_texts(name, node.expressions)
         arguments = f"{name}({self._arguments(name, node.expressions)})"
         params = node.args.get("params")
         return f"{arguments}({self._arguments(name, params)})" if params else arguments
@@ -291,6 +303,7 @@ _WRITERS: Final[dict[type[exp.Expr], Write]] = {
     **dict.fromkeys((exp.Anonymous, exp.AnonymousAggFunc, exp.ParameterizedAgg), _E._function),
     **dict.fromkeys((exp.IgnoreNulls, exp.RespectNulls), _E._nulls),
     exp.IntDiv: _E._int_div,
+    exp.RegexpLike: _E._regexp_like,
     exp.Not: _E._not,
     exp.Neg: _E._negative,
     exp.Is: _E._is,

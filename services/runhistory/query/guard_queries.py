@@ -48,7 +48,7 @@ class Queries(Expressions):
     def _select(self, node: exp.Select) -> str:
         self.only(
             node, "with_", "expressions", "distinct", "from_", "joins", "where", "group", "having",
-            "qualify", "windows", "order", "limit", "offset",
+            "qualify", "windows", "order", "limit_by", "limit", "offset",
         )  # fmt: skip
         if not node.expressions:
             raise NotAllowed("Behind SELECT stand columns.", node)
@@ -57,7 +57,8 @@ class Queries(Expressions):
         parts += [self._from(node), *(self._join(one) for one in node.args.get("joins") or ())]
         parts += [self._condition(node, "where"), self._group(node)]
         parts += [self._condition(node, "having"), self._windows(node)]
-        parts += [self._condition(node, "qualify"), self._order(node), self._limit(node)]
+        parts += [self._condition(node, "qualify"), self._order(node), self._limit_by(node)]
+        parts += [self._limit(node)]
         del self._named[before:]
         return " ".join(part for part in parts if part)
 
@@ -189,10 +190,34 @@ class Queries(Expressions):
         clause = node.args.get("group")
         if clause is None:
             return ""
-        self.only(clause, "expressions", "all")
+        self.only(clause, "expressions", "all", "rollup", "cube")
+        for word in ("rollup", "cube"):
+            if clause.args.get(word):
+                raise NotAllowed(f"Write GROUP BY {word.upper()} (a, b).", clause)
         if clause.args.get("all"):
             return "GROUP BY ALL"
-        return f"GROUP BY {self.listed(clause.expressions)}"
+        return f"GROUP BY {', '.join(map(self._grouped, clause.expressions))}"
+
+    def _grouped(self, node: exp.Expr) -> str:
+        """A key, or several sets of keys: ROLLUP (…), CUBE (…), GROUPING SETS ((…), …)."""
+        match node:
+            case exp.Rollup() | exp.Cube():
+                self.only(node, "expressions")
+                return f"{type(node).__name__.upper()}({self.listed(node.expressions)})"
+            case exp.GroupingSets():
+                self.only(node, "expressions")
+                return f"GROUPING SETS ({', '.join(map(self._grouping_set, node.expressions))})"
+            case _:
+                return self.write(node)
+
+    def _grouping_set(self, node: exp.Expr) -> str:
+        match node:
+            case exp.Tuple():
+                return f"({self.listed(node.expressions)})"
+            case exp.Paren():
+                return self.write(node)
+            case _:
+                return f"({self.write(node)})"
 
     def _windows(self, node: exp.Select) -> str:
         found = [
@@ -252,20 +277,29 @@ class Queries(Expressions):
             )
         return text
 
+    def _limit_by(self, node: exp.Expr) -> str:
+        limit = node.args.get("limit_by")
+        if limit is None:
+            return ""
+        self.only(limit, "expression", "expressions", "offset")
+        offset = limit.args.get("offset")
+        begin = f"{self.write(offset)}, " if offset else ""
+        return f"LIMIT {begin}{self.write(limit.expression)} BY {self.listed(limit.expressions)}"
+
     def _limit(self, node: exp.Expr) -> str:
         text, limit, offset = "", node.args.get("limit"), node.args.get("offset")
         if limit is not None:
             if not isinstance(limit, exp.Limit):
                 raise NotAllowed("Write LIMIT 10 and OFFSET 20.", limit)
-            self.only(limit, "expression", "expressions")
+            self.only(limit, "expression", "limit_options")
             text = f"LIMIT {self.write(limit.expression)}"
-            by = limit.expressions
-        else:
-            by = []
         if offset is not None:
             self.only(offset, "expression")
             text += f" OFFSET {self.write(offset.expression)}"
-        return f"{text} BY {self.listed(by)}" if by else text
+        if limit is not None and (options := limit.args.get("limit_options")):
+            self.only(options, "with_ties")
+            text += " WITH TIES"
+        return text
 
     _writers[exp.Window] = _window
 

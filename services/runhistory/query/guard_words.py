@@ -12,17 +12,18 @@ from typing import Final
 
 AGGREGATES: Final = frozenset("""
 any any_value anyHeavy anyLast argMax argMin max_by min_by avg avgWeighted corr corrStable count
-covarPop covarSamp deltaSum deltaSumTimestamp entropy exponentialMovingAverage first_value
-last_value groupArray groupArrayLast groupArrayMovingAvg groupArrayMovingSum groupArraySample
-groupArraySorted groupBitAnd groupBitOr groupBitXor groupConcat groupUniqArray histogram
-intervalLengthSum kolmogorovSmirnovTest kurtPop kurtSamp largestTriangleThreeBuckets lttb
-mannWhitneyUTest max maxIntersections maxMappedArrays median medianExact medianTDigest min
-minMappedArrays quantile quantileExact quantileExactHigh quantileExactLow quantileExactWeighted
-quantileInterpolatedWeighted quantileTDigest quantileTDigestWeighted quantiles quantilesExact
-quantilesTDigest rankCorr regr_intercept regr_r2 regr_slope simpleLinearRegression singleValueOrNull
-skewPop skewSamp sparkbar stddevPop stddevSamp studentTTest sum sumCount sumKahan sumMappedArrays
+covarPop covarSamp covar_pop covar_samp deltaSum deltaSumTimestamp entropy
+exponentialMovingAverage first_value last_value groupArray groupArrayLast groupArrayMovingAvg
+groupArrayMovingSum groupArraySample groupArraySorted groupBitAnd groupBitOr groupBitXor
+groupConcat groupUniqArray histogram intervalLengthSum kolmogorovSmirnovTest kurtPop kurtSamp
+largestTriangleThreeBuckets lttb mannWhitneyUTest max maxIntersections maxMappedArrays median
+medianExact medianTDigest min minMappedArrays quantile quantileExact quantileExactHigh
+quantileExactLow quantileExactWeighted quantileInterpolatedWeighted quantileTDigest
+quantileTDigestWeighted quantiles quantilesExact quantilesTDigest rankCorr regr_intercept regr_r2
+regr_slope simpleLinearRegression singleValueOrNull skewPop skewSamp sparkbar stddev_pop
+stddev_samp stddevPop stddevSamp studentTTest sum sumCount sumKahan sumMappedArrays
 sumWithOverflow topK topKWeighted uniq uniqCombined uniqCombined64 uniqExact uniqHLL12 varPop
-varSamp welchTTest
+varSamp var_pop var_samp welchTTest windowFunnel
 """.split())  # fmt: skip
 
 COMBINATORS: Final = (
@@ -32,6 +33,7 @@ COMBINATORS: Final = (
     "OrNull",
     "OrDefault",
     "ForEach",
+    "Map",
     "ArgMin",
     "ArgMax",
 )
@@ -62,20 +64,21 @@ roundDown roundToExp2 sigmoid sign sin sinh sqrt tan tanh tgamma trunc truncate 
 
 _STRINGS: Final = """
 alphaTokens appendTrailingCharIfAbsent ascii base58Decode base58Encode base64Decode base64Encode
-basename bin char char_length concat concatWithSeparator concat_ws countMatches
+bar basename bin char char_length concat concatWithSeparator concat_ws countMatches
 countMatchesCaseInsensitive countSubstrings damerauLevenshteinDistance editDistance empty endsWith
 extract extractAll extractAllGroups extractGroups extractKeyValuePairs firstLine format
 formatReadableDecimalSize formatReadableQuantity formatReadableSize formatReadableTimeDelta
 hasSubsequence hasToken hasTokenCaseInsensitive hex initcap initcapUTF8 instr isValidUTF8
-jaroWinklerSimilarity lcase left leftPad leftPadUTF8 leftUTF8 length lengthUTF8 levenshteinDistance
-locate lower lowerUTF8 lpad ltrim match mid multiSearchAny multiSearchAnyCaseInsensitive
-multiSearchFirstIndex multiSearchFirstPosition naturalSortKey ngramDistance ngramSearch
-normalizeUTF8NFC notEmpty notMatch octet_length position positionCaseInsensitive positionUTF8 printf
-regexpExtract regexpQuoteMeta repeat replace replaceAll replaceOne replaceRegexpAll
-replaceRegexpOne reverse reverseUTF8 right rightPad rightPadUTF8 rightUTF8 rpad rtrim soundex space
-splitByAlpha splitByChar splitByNonAlpha splitByRegexp splitByString splitByWhitespace startsWith
-substr substring substringIndex substringUTF8 toValidUTF8 tokens translate translateUTF8 trim
-trimBoth trimLeft trimRight ucase unhex upper upperUTF8
+jaroWinklerSimilarity lcase left leftPad leftPadUTF8 leftUTF8 length lengthUTF8
+levenshteinDistance locate lower lowerUTF8 lpad ltrim match mid multiSearchAny
+multiSearchAnyCaseInsensitive multiSearchFirstIndex multiSearchFirstPosition naturalSortKey
+ngramDistance ngramSearch normalizeUTF8NFC notEmpty notMatch octet_length position
+positionCaseInsensitive positionUTF8 printf regexpExtract regexpQuoteMeta repeat replace
+replaceAll replaceOne replaceRegexpAll replaceRegexpOne reverse reverseUTF8 right rightPad
+rightPadUTF8 rightUTF8 rpad rtrim soundex space splitByAlpha splitByChar splitByNonAlpha
+splitByRegexp splitByString splitByWhitespace startsWith substr substring substringIndex
+substringUTF8 toValidUTF8 tokens translate translateUTF8 trim trimBoth trimLeft trimRight ucase
+unhex upper upperUTF8
 """
 
 _TIMES: Final = """
@@ -152,6 +155,48 @@ currentdatabase current_database database schema
 """.split())  # fmt: skip
 """Names, in lower case, that ClickHouse reads as a call although no brackets follow, and quoted
 too: of functions that tell of the server. (Those of the time, as `now` and `today`, may stay.)"""
+
+NO_TIME_ZONE: Final = frozenset("makeDate timeSlots".split())
+_TIME_ZONE_ELSEWHERE: Final = {
+    "now": 0, "age": 3, "dateDiff": 3, "date_diff": 3, "makeDateTime": 6, "makeDateTime64": 8,
+    **dict.fromkeys(
+        "dateName dateTrunc date_trunc formatDateTime fromUnixTimestamp parseDateTime "
+        "parseDateTimeOrNull parseDateTime64BestEffort parseDateTime64BestEffortOrNull "
+        "toDateTime64 toDateTime64OrNull toDayOfWeek toLastDayOfWeek toStartOfInterval "
+        "toStartOfWeek toWeek toYearWeek".split(),
+        2,
+    ),
+}  # fmt: skip
+TIME_ZONE_AT: Final = {
+    name: 2 if name.startswith(("add", "subtract")) else _TIME_ZONE_ELSEWHERE.get(name, 1)
+    for name in (*_TIMES.split(), "toString")
+    if name not in NO_TIME_ZONE
+}
+"""From which argument on a function takes the name of a time zone (or a number before it)."""
+
+TAKES_TYPE: Final = frozenset({"JSONExtract", "JSONExtractKeysAndValues"})
+"""Functions whose last argument is a type, as text."""
+
+REFUSED_FORMS: Final = {
+    "any": "Write x IN (SELECT …).",
+    "within group": "Write quantile(0.5)(x).",
+    "hex string": "Write a decimal number, or unhex('…') for bytes.",
+    "extract": "Write toYear(x), toMonth(x), ….",
+    "at time zone": "Write toTimeZone(x, 'Europe/Berlin').",
+    "collate": "Write lowerUTF8(x).",
+}
+"""What to write instead of forms that are known elsewhere; all others are refused without."""
+
+REFUSED_CLAUSES: Final = {
+    "prewhere": "Write WHERE.",
+    "totals": "Write GROUP BY ROLLUP (a): the totals come as a row.",
+    "recursive": "Name each level: join the view with itself.",
+    "sample": "Write WHERE rand() % 10 = 0.",
+    "settings": "Limits are the gateway's. Leave it out.",
+    "format": "The answer's form is asked for outside of SQL. Leave it out.",
+    "into": "The answer goes to who asks. Leave it out.",
+}
+"""What to write instead of clauses."""
 
 TYPES: Final = frozenset("""
 Array Bool Date Date32 DateTime DateTime64 Decimal FixedString Float32 Float64 Int128 Int16 Int256

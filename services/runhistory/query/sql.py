@@ -11,13 +11,16 @@ What the guard wrote runs with settings that are the second line behind it:
 - time, memory and the size of the answer are bounded.
 
 A caller that goes away cancels its coroutine, which closes the connection; the server then kills
-the query (the one-machine engine by itself, a ClickHouse server by a setting).
+the query (the one-machine engine by itself, a ClickHouse server by a setting). But it does so
+between two steps, and a step may be made to take hours (`hasAll` of long arrays). Such a query
+keeps its place among those that may run, so there are never more of them than places.
 """
 
 import asyncio
 import contextlib
 import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -30,6 +33,7 @@ from msgspec import Struct
 from runhistory.clickhouse.client import CONNECT_SECONDS, EngineUnavailable, reporting_unavailable
 from runhistory.query.guard import guard
 from runhistory.query.guard_text import quoted_string
+from runhistory.query.sql_errors import clean_message, limit_in, place_of
 from runhistory.query.sql_views import DATABASE, readable_views
 
 MAX_ROWS: Final = 10_000
@@ -37,6 +41,7 @@ MAX_ROWS: Final = 10_000
 
 WAITING: Final = 32
 _GRACE_SECONDS: Final = 5
+_LOOK_SECONDS: Final = 1.0
 _MIB: Final = 1 << 20
 
 
@@ -55,7 +60,14 @@ class SqlLimits(Struct, frozen=True, kw_only=True):
 
 
 class SqlRefused(Exception):
-    """ClickHouse refused the statement: a column that is not there, types that do not fit."""
+    """ClickHouse refused the statement: a column that is not there, types that do not fit.
+
+    `line` and `column` count from 1; None where the message names nothing of the query.
+    """
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message if line is None else f"{message} (line {line}, column {column})")
+        self.line, self.column = line, column
 
 
 class QueryTooExpensive(Exception):
@@ -104,6 +116,7 @@ class SqlEngine:
         self._opening = asyncio.Lock()
         self._client: AsyncClient | None = None
         self._tables: list[str] = []
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def rows(self, query: str, *, workspace: str, limit: int = MAX_ROWS) -> SqlRows:
         """The answer to a user's query, at most `limit` rows of it.
@@ -114,8 +127,7 @@ class SqlEngine:
             QueryTooExpensive: it needs more than the limits allow.
             EngineUnavailable: ClickHouse does not answer, or too many queries wait already.
         """
-        statement = await asyncio.to_thread(guard, query, workspace)
-        async with self._running() as client:
+        async with self._running(query, workspace) as (client, statement):
             begun = time.perf_counter()
             found = await client.query(
                 statement,
@@ -144,8 +156,7 @@ class SqlEngine:
 
     async def arrow(self, query: str, *, workspace: str, limit: int = MAX_ROWS) -> bytes:
         """The same as an Arrow IPC stream, cut off at `limit` rows without a word."""
-        statement = await asyncio.to_thread(guard, query, workspace)
-        async with self._running() as client:
+        async with self._running(query, workspace) as (client, statement):
             answer: bytes = await client.raw_query(
                 statement,
                 fmt="ArrowStream",
@@ -160,7 +171,8 @@ class SqlEngine:
 
     async def views(self) -> list[View]:
         """The views that may be read, sorted by name."""
-        async with self._running() as client:
+        async with self._room, self._answering():
+            client = await self._open()
             found = await client.query(
                 "SELECT table, name, type FROM system.columns WHERE database = {database:String} "
                 "ORDER BY table, position",
@@ -168,11 +180,13 @@ class SqlEngine:
             )
             views: dict[str, list[Column]] = {}
             for table, name, type in found.result_rows:
-                views.setdefault(table, []).append(Column(name, type))
+                views.setdefault(table, []).append(Column(name, _plain_type(type)))
         return [View(name, views[name]) for name in sorted(readable_views() & set(views))]
 
     async def stop(self) -> None:
         """Close the connections; a later query would open them again."""
+        for ending in self._ending:
+            ending.cancel()
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -201,23 +215,72 @@ class SqlEngine:
         }
 
     @contextlib.asynccontextmanager
-    async def _running(self) -> AsyncIterator[AsyncClient]:
-        """A client and the right to run one query; errors told apart."""
+    async def _running(self, query: str, workspace: str) -> AsyncIterator[tuple[AsyncClient, str]]:
+        """A client, and what it has to run; a place is held until ClickHouse has let go of it."""
+        statement = await asyncio.to_thread(guard, query, workspace)
+        mark = f"/* {uuid.uuid4().hex} */"
+        await self._take_place()
+        is_over = False
+        try:
+            async with self._answering(query):
+                client = await self._open()
+                yield client, f"{statement} {mark}"
+            is_over = True
+        except SqlRefused:
+            is_over = True
+            raise
+        finally:
+            if is_over:
+                self._room.release()
+            else:  # its time is over or its caller has gone, but ClickHouse may be in mid-step
+                ending = asyncio.create_task(self._release_when_gone(mark))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+
+    async def _take_place(self) -> None:
         if self._waiting >= WAITING:
             raise EngineUnavailable("too many queries are waiting")
         self._waiting += 1
         try:
-            await self._room.acquire()
+            async with asyncio.timeout(self.limits.seconds):
+                await self._room.acquire()
+        except TimeoutError:
+            raise EngineUnavailable("too many queries are running") from None
         finally:
             self._waiting -= 1
+
+    async def _release_when_gone(self, mark: str) -> None:
+        """ClickHouse stops a query between two steps only, and one step may be long."""
         try:
-            async with asyncio.timeout(self.limits.seconds + _GRACE_SECONDS):
-                with self._telling_apart():
-                    yield await self._open()
-        except TimeoutError as error:
-            raise QueryTooExpensive("time", self.limits.seconds) from error
+            while True:
+                if not await self._is_running(mark):
+                    return
+                await asyncio.sleep(_LOOK_SECONDS)
         finally:
             self._room.release()
+
+    async def _is_running(self, mark: str) -> bool:
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                found = await (await self._open()).query(
+                    # Not this question itself: its text has the mark too, once it runs.
+                    "SELECT 1 FROM system.processes WHERE position(query, {mark:String}) > 0 "
+                    "AND NOT startsWith(query, 'SELECT 1 FROM system.processes')",
+                    parameters={"mark": mark},
+                )
+        except (ClickHouseError, OSError, TimeoutError):
+            return True
+        return bool(found.result_rows)
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, query: str = "") -> AsyncIterator[None]:
+        """Errors told apart, and one for an answer that does not come."""
+        try:
+            async with asyncio.timeout(self.limits.seconds + _GRACE_SECONDS):
+                with self._telling_apart(query):
+                    yield
+        except TimeoutError as error:
+            raise QueryTooExpensive("time", self.limits.seconds) from error
 
     async def _open(self) -> AsyncClient:
         async with self._opening:
@@ -240,19 +303,20 @@ class SqlEngine:
             return self._client
 
     @contextlib.contextmanager
-    def _telling_apart(self) -> Any:
+    def _telling_apart(self, query: str) -> Any:
         try:
             with reporting_unavailable():
                 yield
         except EngineUnavailable as error:
             cause = error.__cause__
-            if isinstance(cause, ClickHouseError) and (limit := _limit_in(cause)):
+            if isinstance(cause, ClickHouseError) and (limit := limit_in(cause)):
                 raise QueryTooExpensive(limit, self._value(limit)) from error
             raise
         except ClickHouseError as error:
-            if limit := _limit_in(error):
+            if limit := limit_in(error):
                 raise QueryTooExpensive(limit, self._value(limit)) from error
-            raise SqlRefused(clean_message(str(error))) from error
+            message = clean_message(str(error))
+            raise SqlRefused(message, *place_of(message, query)) from error
 
     def _value(self, limit: str) -> int:
         values = {
@@ -270,23 +334,12 @@ _TOO_EXPENSIVE: Final = {
     "inside of the joined queries, and put the smaller one on the right.",
     "bytes": "The answer is larger than {}. Name fewer columns, or aggregate.",
 }
-_LIMIT_OF_CODE: Final = {
-    159: "time", 160: "time", 173: "memory", 241: "memory", 243: "memory", 307: "bytes",
-    396: "bytes",
-}  # fmt: skip
-_AGGREGATED: Final = re.compile(r"^SimpleAggregateFunction\(\w+, (.*)\)$")
-_OF_THE_SERVER: Final = re.compile(r"\(total\)|server memory", re.IGNORECASE)
+_AGGREGATED: Final = re.compile(r"SimpleAggregateFunction\(\w+, ((?:[^()]|\([^()]*\))*)\)")
 
 
 def _plain_type(type: str) -> str:
     """A value's type, without how its view aggregates it."""
     return _AGGREGATED.sub(r"\1", type)
-
-
-def _limit_in(error: ClickHouseError) -> str:
-    """The limit that was reached, or nothing where it was another's (the server's memory)."""
-    limit = _LIMIT_OF_CODE.get(getattr(error, "code", None) or 0, "")
-    return "" if limit == "memory" and _OF_THE_SERVER.search(str(error)) else limit
 
 
 def _readable(limit: str, value: int) -> str:
@@ -302,27 +355,3 @@ async def _storage_tables(client: AsyncClient) -> list[str]:
         "'MaterializedView')) ORDER BY 1"
     )
     return [str(name) for (name,) in found.result_rows]
-
-
-_HEAD: Final = re.compile(r"^.*?DB::Exception: ", re.DOTALL)
-_TAIL: Final = re.compile(
-    r"(:? ?\b[Ii]n scope\b.*?(?=\. Maybe you meant|$)"
-    r"|: ?[Ww]hile (executing|processing|converting|evaluating)\b.*"
-    r"|\.? ?\b[Ii]n query SELECT\b.*|: ?\(?(at row|at column)\b.*|\(version .*|\(for url .*)",
-    re.DOTALL,
-)
-_INTERNAL: Final = re.compile(r"projection_\d|runhistory:|__table|__set|(^|[\s'\"(])/\w|\bsystem\.")
-_NAME: Final = re.compile(r"\(([A-Z][A-Z_]+)\)")
-
-
-def clean_message(text: str) -> str:
-    """ClickHouse's message without what is the server's own: the statement, places, versions."""
-    names = _NAME.findall(text)
-    message = _HEAD.sub("", " ".join(text.split()))
-    message = _TAIL.sub("", message).strip()
-    message = re.sub(r"\s*\([A-Z][A-Z_]+\)\s*$", "", message).rstrip(" .:,")
-    message = re.sub(r"\b__table\d+\.", "", message).replace("`", "")
-    if not message or _INTERNAL.search(message):
-        reason = names[-1].replace("_", " ").lower() if names else "no reason given"
-        return f"ClickHouse cannot run the query ({reason})."
-    return f"{message[:600]}."
