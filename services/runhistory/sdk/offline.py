@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, SupportsIndex
 
+from runhistory.domain.values import RunError
 from runhistory.events.record_batch import RecordKind
 from runhistory.sdk.errors import OfflineRunError
 from runhistory.sdk.http import PATIENCE, Body
@@ -18,6 +19,7 @@ from runhistory.sdk.metric_writer import checked_value
 from runhistory.sdk.outbox import Attachment
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import RunClient
+from runhistory.sdk.run_facts import RunFacts
 
 
 class OfflineRun(Run):
@@ -92,6 +94,22 @@ class OfflineRun(Run):
     def download_file(self, name: str, output_file_path: str | Path | None = None) -> NoReturn:
         """There is nothing to download."""
         raise _not_kept("file")
+
+    def download_files(self, *_: Any, **__: Any) -> NoReturn:
+        """There is nothing to download."""
+        raise _not_kept("file")
+
+    def get_environment(self) -> NoReturn:
+        """What it runs in is not recorded."""
+        raise _not_kept("environment on record")
+
+    def reproduce(self, **_: Any) -> NoReturn:
+        """There is no record of it to repeat."""
+        raise _not_kept("record to repeat")
+
+    def diff(self, other: RunFacts) -> NoReturn:
+        """There is no record of it to compare."""
+        raise _not_kept("record to compare")
 
     def take_snapshot(self, file_or_folder_path: str | Path) -> str:
         """Print what would be taken."""
@@ -170,6 +188,8 @@ class _NoGateway(RunClient):
         pairs_said = {k: v for part in self._pairs for k, v in fields.get(part, {}).items()}
         said = [f"{name} = {value}" for name, value in {**pairs_said, **described}.items()]
         said += fields.get("names", ())
+        if isinstance(error := fields.get("error"), RunError):
+            said.append(f"{error.code}: {error.message}")
         print(f"{type}: {', '.join(said) or self._said['status']}")
         return {"status": self._said["status"], "attempt": 1, "outcome": "accepted"}
 

@@ -187,7 +187,8 @@ def _check_limits(found: Found, max_files: int, max_bytes: int, ignore_file: str
     measure = 0 if total > max_bytes else 1
     largest = sorted(by_top.items(), key=lambda item: item[1][measure], reverse=True)[:3]
     named = ", ".join(
-        f"{name} ({count:,} entries, {size / 2**20:,.1f} MiB)" for name, (size, count) in largest
+        f"{name} ({count:,} {'entry' if count == 1 else 'entries'}, {size / 2**20:,.1f} MiB)"
+        for name, (size, count) in largest
     )
     raise UnfitTree(
         f"The snapshot would have {len(found):,} entries and {total / 2**20:,.1f} MiB; at most "

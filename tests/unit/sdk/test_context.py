@@ -118,11 +118,24 @@ class TestOffline:
         with pytest.raises(InvalidRequest, match="cannot be read"):
             run.upload_file("fine", "missing.bin")
 
+    def test_it_says_why_it_failed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        run = Run.get_context()
+        run.fail("no data", "Empty")
+        assert capsys.readouterr().out == "fail: Empty: no data\n"
+        assert run.get_status() == "Failed"
+        with pytest.raises(ValueError, match="odd"), Run.get_context():
+            raise ValueError("odd")
+        assert capsys.readouterr().out == "fail: ValueError: odd\n"
+
     def test_what_it_cannot_give_it_says(self) -> None:
         run = Run.get_context()
         for ask in (
             lambda: run.experiment,
             lambda: run.download_file("x"),
+            lambda: run.download_files("x"),
+            lambda: run.get_environment(),
+            lambda: run.reproduce(),
+            lambda: run.diff(run),
             lambda: run.restore_snapshot(),
             lambda: run.wait_for_completion(),
         ):
