@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 
 RECENT: Final = timedelta(hours=1)
 _AGO: Final = re.compile(r"(\d{1,6})([smhd])")
+_WIDE: Final = 120
+_ID_BEGINNING: Final = 12
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SHOWN_ELSEWHERE: Final = frozenset(
     "workspace run_id version command_id time status experiment_id".split()
@@ -100,13 +100,13 @@ def _print(event: "Event") -> None:
         for name, value in event.data.items()
         if name not in _SHOWN_ELSEWHERE and value not in (None, "", [], {})
     )
-    line = f"{time}  {kind:<22} {event.run_id}  {status:<15} {rest}".rstrip()
-    if terminal.is_terminal(sys.stdout):
-        width = max(80, shutil.get_terminal_size().columns)
-        line = line if len(line) <= width else f"{line[: width - 1]}…"
-        console.say(line, STATUS_STYLES.get(status, ""))
-    else:
-        console.raw(line)
+    width = terminal.width()
+    # The beginning of an id is a reference to the run too, and leaves room for what happened.
+    run = event.run_id if width is None or width >= _WIDE else event.run_id[:_ID_BEGINNING]
+    line = f"{time}  {kind:<22} {run}  {status:<15} {rest}".rstrip()
+    if width is not None and len(line) > width:
+        line = f"{line[: width - 1]}…"
+    console.say(line, STATUS_STYLES.get(status, ""))
 
 
 def _text(value: Any) -> str:

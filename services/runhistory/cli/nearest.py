@@ -13,7 +13,7 @@ MOST: Final = 3
 
 def advice(name: str, names: Iterable[str]) -> str:
     """` Did you mean 'bert'?`, with the blank; nothing where no name is near."""
-    by_lower = {one.lower(): one for one in names}
+    by_lower = {one.lower(): one for one in names if one != name}
     near = get_close_matches(name.lower(), by_lower, n=MOST, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(by_lower[one]) for one in near)}?" if near else ""
 

@@ -27,10 +27,13 @@ def waiting_hint(client: "RunClient", details: dict[str, Any]) -> str | None:
     waiting: list[str] = target["waiting_runs"]
     if client.run_id not in waiting:
         return None
+    pool = target["pool"]
+    needed = ((details.get("spec") or {}).get("resources") or {}).get("slots") or 1
+    if needed > max([pool["slots"], *(node["slots"] or 0 for node in target["nodes"])]):
+        return f"waits for a node of {needed} slots; those of {name} have {pool['slots']}"
     if before := waiting.index(client.run_id):
         runs = "1 run" if before == 1 else f"{before} runs"
         return f"waits for a free slot on {name} ({runs} before it)"
-    pool = target["pool"]
     if target["running"] >= pool["max_nodes"] * pool["slots"]:
         return f"waits for a free slot on {name} (all of them are taken)"
     return None

@@ -207,7 +207,10 @@ def _not_found(workspace: str, name: str) -> ApiError:
     if name == BUILT_IN_TARGET:
         text = "`local` has the pool that it has by itself, and cannot be deleted."
     else:
-        text = f"There is no compute target {name!r} in workspace {workspace}. Create it first."
+        text = (
+            f"There is no compute target {name!r} in workspace {workspace}. "
+            "`runhistory compute list` shows those that there are."
+        )
     return ApiError(404, "compute_target_not_found", text)
 
 

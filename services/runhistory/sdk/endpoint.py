@@ -80,7 +80,8 @@ class Endpoint:
         url, origin = self.address.url, self.address.origin
         if not self.has_answered:
             return NobodyAnswers(
-                f"Nobody answers at {url} (from {origin}): {error}. {self.address.advice}"
+                f"Nobody answers at {url} (from {origin}): {str(error).rstrip('.')}. "
+                f"{self.address.advice}"
             )
         return Unavailable(f"{url} does not answer now ({type(error).__name__}: {error}).")
 

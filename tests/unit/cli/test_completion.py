@@ -12,6 +12,9 @@ import pytest
 
 from runhistory.cli import completion
 from runhistory.cli.completion_scripts import SCRIPTS
+from runhistory.cli.nearest import advice
+from runhistory.cli.reading import open_run
+from runhistory.cli.waiting import waiting_hint
 from tests.unit.cli.canned_gateway import CannedGateway
 from tests.unit.cli.conftest import invoke
 from tests.unit.cli.test_commands import RUN, RUN_SUMMARY
@@ -151,3 +154,23 @@ def test_no_runs_of_an_experiment_that_is_not_there_is_an_error(history: CannedG
     shown = invoke("runs", "--experiment", "digit")
     assert shown.exit_code == 1
     assert "Did you mean 'digits'?" in shown.stderr
+
+
+def test_a_name_is_not_advised_against_itself() -> None:
+    assert advice("local", ["local", "locals"]) == " Did you mean 'locals'?"
+
+
+def test_a_run_that_no_node_is_large_enough_for_is_told_so(history: CannedGateway) -> None:
+    history.answers["/compute/gpu-pool"] = {
+        "pool": {"min_nodes": 0, "max_nodes": 2, "idle_seconds": 5, "slots": 1},
+        "nodes": [],
+        "running": 0,
+        "waiting_runs": [RUN],
+    }
+    details = {
+        "status": "Queued",
+        "compute_target": "gpu-pool",
+        "spec": {"resources": {"slots": 3, "gpus": 0}},
+    }
+    hint = waiting_hint(open_run(RUN), details)
+    assert hint == "waits for a node of 3 slots; those of gpu-pool have 1"
