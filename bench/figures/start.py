@@ -1,6 +1,12 @@
-"""stack_up_s: from `runhistory up --detach` to a stack that takes requests, on empty data."""
+"""What has to start before anything can be done.
+
+stack_up_s: from `runhistory up --detach` to a stack that takes requests, on empty data.
+import_sdk_ms: what `from runhistory import Run` adds to an empty program.
+"""
 
 import re
+import subprocess
+import sys
 import time
 from datetime import datetime
 from itertools import pairwise
@@ -8,6 +14,7 @@ from itertools import pairwise
 from bench.figures.figure import Details, Figure, Report
 from bench.figures.stack import BenchStack
 
+IMPORTS = 7
 _LINE = re.compile(r"(\d{4}-\d\d-\d\dT\S+) (.*)")
 
 
@@ -21,6 +28,19 @@ def measure_stack_up(stack: BenchStack, details: Details, report: Report) -> flo
     for phase, lasted in _phases(stack):
         details.add(phase, lasted, "s")
     return seconds
+
+
+def measure_import(stack: BenchStack, details: Details, report: Report) -> float:
+    """The best of IMPORTS starts, less the best of an empty program, taken in turns."""
+    tries = [(_program("from runhistory import Run"), _program("pass")) for _ in range(IMPORTS)]
+    with_sdk, without = (min(column) for column in zip(*tries, strict=True))
+    return (with_sdk - without) * 1e3
+
+
+def _program(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - began
 
 
 def _phases(stack: BenchStack) -> list[tuple[str, float]]:
@@ -42,5 +62,14 @@ FIGURES = [
         rounds=3,
         measure=measure_stack_up,
         about="`runhistory up --detach` on empty data, jars cached",
-    )
+    ),
+    Figure(
+        name="import_sdk_ms",
+        unit="ms",
+        goal=150,
+        better="less",
+        rounds=3,
+        measure=measure_import,
+        about=f"`from runhistory import Run` over an empty program, the best of {IMPORTS} starts",
+    ),
 ]

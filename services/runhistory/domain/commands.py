@@ -43,10 +43,15 @@ class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CreateRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Take the id and keep the content; a script run is queued on its compute target too."""
+    """Take the id and keep the content; a script run is queued on its compute target too.
+
+    With `start` an interactive run begins at once. For a script run, which a worker starts, it
+    means nothing.
+    """
 
     TYPE = "run.create.v1"
     content: RunContent
+    start: bool = False
 
 
 class ClaimRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ import hashlib
 
 from runhistory.domain.commands import CreateRun
 from runhistory.domain.decision import Context, Decision, Refused, Unchanged
-from runhistory.domain.events import ParamsAdded, RunCreated, RunQueued, RunSubmitted
+from runhistory.domain.events import ParamsAdded, RunCreated, RunQueued, RunStarted, RunSubmitted
 from runhistory.domain.ids import default_display_name, experiment_id
 from runhistory.domain.params import params_of
 from runhistory.domain.recorder import Recorder
@@ -53,6 +53,8 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
         target = spec.compute_target
         recorder.add(RunSubmitted, RunStatus.STARTING, compute_target=target)
         recorder.add(RunQueued, RunStatus.QUEUED, compute_target=target)
+    elif command.start:
+        recorder.add(RunStarted, RunStatus.RUNNING, attempt=1)
     return recorder.accepted()
 
 

@@ -22,10 +22,11 @@ from runhistory.query.metrics import Series, SeriesSummary
 
 
 class RunCreation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Create a run under an id that the client made."""
+    """Create a run under an id that the client made; with `start` an interactive one begins."""
 
     run_id: RunId
     content: RunContent
+    start: bool = False
     command_id: WishId = None
 
 

@@ -50,6 +50,7 @@ async def create_run(
         run_id=data.run_id,
         command_id=data.command_id or new_command_id(),
         content=data.content,
+        start=data.start,
     )
     reply = await send(request.gateway, command)
     return Response(result_of(reply), status_code=created_status(reply))

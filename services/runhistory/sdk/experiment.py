@@ -279,9 +279,7 @@ class Experiment(Refusing):
             properties=pairs("properties", {**git_facts("."), **(properties or {})}),
         )
         checked(content, "run")
-        run = self.create_run(content, run_id)
-        run.start()
-        return run
+        return self.create_run(content, run_id, start=True)
 
     def get_runs(
         self,
@@ -319,17 +317,24 @@ class Experiment(Refusing):
             self.refresh()
         return (self._seen or {}).get(field)
 
-    def create_run(self, content: RunContent, run_id: str | None = None) -> Run:
+    def create_run(
+        self, content: RunContent, run_id: str | None = None, *, start: bool = False
+    ) -> Run:
         """Create a run of this experiment by one command, with ids that stay over every retry: the
-        same run, once.
+        same run, once. With `start` this process does its work, and begins at once.
 
         Raises:
             RunHistoryError: the gateway refuses it, or does not answer.
         """
         run_id = run_id or new_run_id()
         command = {"run_id": run_id, "command_id": new_command_id(), "content": content}
-        self._workspace.connection.send("POST", "/runs", command)
-        return Run(self, run_id)
+        if start:
+            command["start"] = True
+        created = self._workspace.connection.send("POST", "/runs", command)
+        run = Run(self, run_id)
+        if start:
+            run.begin_attempt(int(created["attempt"]))
+        return run
 
     def __repr__(self) -> str:
         return f"Experiment({self._workspace!r}, {self._name!r})"

@@ -26,7 +26,11 @@ class RunLife(RunLogging):
 
     def start(self) -> None:
         """Begin an interactive run that was created; `Experiment.start_logging` does so itself."""
-        self._attempt = attempt = int(self._client.command("start")["attempt"])
+        self.begin_attempt(int(self._client.command("start")["attempt"]))
+
+    def begin_attempt(self, attempt: int) -> None:
+        """This process does the work of the run, which was started: speak for it from now on."""
+        self._attempt = attempt
         heartbeats.begin(self._client.connection, self.id, attempt)
         own_environment.begin(self._client)
 

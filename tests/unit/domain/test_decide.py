@@ -236,6 +236,26 @@ def test_another_claims_reports_are_fenced_off() -> None:
     assert refusal(Story(CREATE).tell(StartRun, claim_id="mine"))[0] == "not_allowed"
 
 
+def test_an_interactive_run_may_begin_with_its_creation() -> None:
+    create = CreateRun(
+        workspace="w", run_id=RUN_ID, command_id="1", content=INTERACTIVE, start=True
+    )
+    decision = decide(None, create, CONTEXT)
+    assert isinstance(decision, Accepted)
+    state = fold(decision.events)
+    assert isinstance(state, Run)
+    assert [event.TYPE for event in decision.events] == ["run.created.v1", "run.started.v1"]
+    assert (state.status, state.attempt) == (RunStatus.RUNNING, 1)
+    again = decide(state, create, CONTEXT)
+    assert isinstance(again, Unchanged)
+    assert again.applied is not None
+    assert again.applied.attempt == 1, "a retry is told its attempt"
+    script = CreateRun(workspace="w", run_id=RUN_ID, command_id="1", content=SCRIPT, start=True)
+    decision = decide(None, script, CONTEXT)
+    assert isinstance(decision, Accepted)
+    assert decision.events[-1].status is RunStatus.QUEUED
+
+
 def test_the_same_content_is_the_same_run_and_other_content_is_not() -> None:
     story = Story(CREATE)
     assert story.tell(CreateRun, command_id="other", content=SCRIPT) == Unchanged()

@@ -1,8 +1,7 @@
-"""`from runhistory import Run` is cheap: in time, and in what it drags in."""
+"""`from runhistory import Run` is cheap: it drags little in."""
 
 import subprocess
 import sys
-import time
 
 DENIED = {
     "aiokafka",
@@ -27,7 +26,7 @@ DENIED = {
     "uvloop",
     "yaml",
 }
-LIMIT_SECONDS = 0.150
+MODULES = 190
 
 
 def run(code: str) -> str:
@@ -63,14 +62,7 @@ Run.get_context()
     assert "httpx" not in modules_after(code)
 
 
-def test_importing_the_sdk_costs_less_than_150_ms() -> None:
-    """The best of several starts, less that of an empty program: others use this machine too."""
-
-    def seconds(code: str) -> float:
-        began = time.perf_counter()
-        run(code)
-        return time.perf_counter() - began
-
-    tries = [(seconds("from runhistory import Run"), seconds("pass")) for _ in range(7)]
-    with_sdk, without = (min(column) for column in zip(*tries, strict=True))
-    assert with_sdk - without < LIMIT_SECONDS
+def test_importing_the_sdk_loads_few_modules() -> None:
+    """How long it takes is measured, by `make bench`; what takes it is counted."""
+    loaded = modules_after("from runhistory import Run") - modules_after("pass")
+    assert len(loaded) < MODULES, sorted(loaded)

@@ -57,7 +57,8 @@ class Store:
             return Answer(201, {})
         if request.path == "/runs":
             self.created.append(request.json)
-            return self.fates.pop(0) if self.fates else Answer(201, {"watermark": "run.events/0/2"})
+            made = Answer(201, {"attempt": 1, "watermark": "run.events/0/2"})
+            return self.fates.pop(0) if self.fates else made
         return Answer(200, {"attempt": 1, "watermark": "run.events/0/3"})
 
 
@@ -202,7 +203,8 @@ class TestInteractive:
         with experiment.start_logging(tags={"a": "b"}) as run:
             run.log("loss", 1)
         assert store.created[0]["content"]["type"] == "interactive"
-        assert [command["type"] for command in self.commands(gateway)] == ["start", "complete"]
+        assert store.created[0]["start"] is True
+        assert [command["type"] for command in self.commands(gateway)] == ["complete"]
         paths = [request.path for request in gateway.requests]
         metrics = f"/runs/{run.id}/attempts/1/metrics"
         assert paths.index(metrics) < len(paths) - 1  # sent before the run is completed
@@ -237,7 +239,7 @@ class TestInteractive:
         gateway.script = Store()
         with experiment.start_logging() as run:
             getattr(run, end)()
-        assert [command["type"] for command in self.commands(gateway)] == ["start", end]
+        assert [command["type"] for command in self.commands(gateway)] == [end]
 
     def test_a_run_that_was_cancelled_from_outside_leaves_its_block_in_peace(
         self, gateway: ScriptedGateway, experiment: Experiment, caplog: pytest.LogCaptureFixture
