@@ -79,6 +79,7 @@ class MetricWriter:
         self._hurry = threading.Event()
         self._starting = threading.RLock()  # a signal handler may log while its thread holds it
         self._is_starting = False
+        self._saying = threading.RLock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -215,11 +216,12 @@ class MetricWriter:
         self.dropped += 1
 
     def _say_dropped(self) -> None:
-        if self.dropped:
-            count, self.dropped = self.dropped, 0
-            logger.error(
-                "runhistory: %s points or records of %s were dropped.", f"{count:,}", self.label
-            )
+        with self._saying:  # so that nobody who flushes is back before it is said
+            if self.dropped:
+                count, self.dropped = self.dropped, 0
+                logger.error(
+                    "runhistory: %s points or records of %s were dropped.", f"{count:,}", self.label
+                )
 
     def _start(self) -> bool:
         """See that the thread runs; false when it cannot, since the interpreter is ending."""
