@@ -130,3 +130,12 @@ class FileList(Struct, frozen=True):
     """Files, sorted by name."""
 
     files: list[KeptFile]
+
+
+class ServerSentEvent(Struct, frozen=True):
+    """One message of a stream. `data` is a CloudEvent as JSON; with the event `end`, which a
+    stream that does not follow ends with, it is an empty object. `id` is where to go on."""
+
+    id: str
+    data: str
+    event: str = "message"

@@ -25,6 +25,7 @@ from runhistory.gateway.wire import (
     CommandIdQuery,
     WatermarkQuery,
     WorkspaceParameter,
+    command_id_of,
     fails,
     strict_body,
 )
@@ -176,7 +177,7 @@ async def delete_compute_target(
     command = DeleteComputeTarget(
         workspace=workspace,
         run_id=compute_target_id(workspace, name),
-        command_id=command_id or new_command_id(),
+        command_id=command_id_of(command_id),
         name=name,
     )
     return _result(name, await _send(request.gateway, command))

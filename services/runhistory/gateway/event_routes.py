@@ -18,6 +18,7 @@ from litestar.types import HTTPResponseBodyEvent, Receive, Send
 
 from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.domain.values import RunId
+from runhistory.gateway.bodies import ServerSentEvent
 from runhistory.gateway.context import Gateway, GatewayRequest
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.event_filter import InvalidFilter, make_filter
@@ -37,7 +38,9 @@ ASK_SECONDS: Final = 10.0
     media_type="text/event-stream",
     responses={
         **fails(410),
-        200: ResponseSpec(str, description="server-sent events", media_type="text/event-stream"),
+        200: ResponseSpec(
+            ServerSentEvent, description="server-sent events", media_type="text/event-stream"
+        ),
     },
     response_headers=[ResponseHeader(name="X-Accel-Buffering", value="no")],
 )

@@ -11,8 +11,7 @@ from litestar.params import JSONBody
 from litestar.response import Stream
 
 from runhistory.domain.commands import AddFiles
-from runhistory.domain.ids import new_command_id
-from runhistory.domain.values import CommandId, FileEntry, FileName
+from runhistory.domain.values import FileEntry, FileName
 from runhistory.gateway.bodies import BlobKept, Digests, FileKept, MissingDigests, SnapshotKept
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.errors import ApiError
@@ -28,6 +27,7 @@ from runhistory.gateway.wire import (
     TakesBytes,
     WatermarkQuery,
     WorkspaceParameter,
+    command_id_of,
     fails,
     strict_body,
 )
@@ -59,7 +59,7 @@ async def upload_file(
     """Keep a file under a relative name. The same name again is the newer file."""
     gateway = request.gateway
     name = file_name(request)
-    wish = _command_id(command_id)
+    wish = command_id_of(command_id)
     await gateway.attempts.require(workspace, run_id, attempt)
     blob = await gateway.objects.put(workspace, request.stream(), limit=gateway.max_file_bytes)
     entry = FileEntry(
@@ -232,13 +232,6 @@ async def _what_is_there(
         f"Run {run_id} has no file {name!r}{which}. {hint}",
         {"files": names[:_NAMES_SHOWN]},
     )
-
-
-def _command_id(text: str | None) -> str:
-    try:
-        return msgspec.convert(text or new_command_id(), CommandId)
-    except msgspec.ValidationError as error:
-        raise ApiError(400, "invalid_request", f"command_id: {error}") from error
 
 
 def _content_type(name: str, said: str) -> str:

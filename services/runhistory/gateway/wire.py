@@ -23,9 +23,10 @@ from litestar.openapi.spec import (
 from litestar.params import PathParameter, QueryParameter
 from litestar.typing import FieldDefinition
 
-from runhistory.domain.values import RunId, Sha256, Workspace
+from runhistory.domain.ids import new_command_id
+from runhistory.domain.values import CommandId, RunId, Sha256, Workspace
 from runhistory.events import strict_json
-from runhistory.gateway.errors import ErrorBody
+from runhistory.gateway.errors import ApiError, ErrorBody
 
 
 def _parameter(domain_type: Any) -> Any:
@@ -58,6 +59,18 @@ AttemptQuery = Annotated[
 CommandIdQuery = Annotated[
     str | None, QueryParameter(description="made once by the client and kept over retries")
 ]
+
+
+def command_id_of(asked: str | None) -> str:
+    """The client's command id, or a new one.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    try:
+        return msgspec.convert(asked or new_command_id(), CommandId)
+    except msgspec.ValidationError as error:
+        raise ApiError(400, "invalid_request", f"command_id: {error}") from error
 
 
 class _StrictBody(AbstractDTO[Any]):

@@ -31,6 +31,8 @@ def test_any_request_is_answered_as_documented(
     case: schemathesis.Case, gateway: ServiceProcess
 ) -> None:
     case.query.pop("watermark", None)  # waits 10 s for a place that no log has
+    if case.path.endswith("/events"):
+        case.query["follow"] = "false"  # or the answer has no end
     answer = case.call(base_url=f"http://127.0.0.1:{gateway.port}", timeout=30)
     case.validate_response(
         answer,
