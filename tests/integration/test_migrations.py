@@ -55,7 +55,7 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
     assert migrate(server.url, storage) == []
     assert {"points", "runs", "metrics_landing", "migrations"} <= _tables(server, storage)
     assert _tables(server, "runhistory") == {
-        "batches", "children", "compute_targets", "deleted_experiments", "deleted_runs",
+        "batches", "compute_targets", "deleted_experiments", "deleted_runs",
         "event_log", "event_offsets", "events", "experiments", "files", "log_lines", "nodes",
         "params", "points", "properties", "records", "rollup", "run_statuses", "runs", "series",
         "tags", "warnings",

@@ -26,9 +26,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         client,
         f"""
         SELECT version, type, time, status, attempt,
-            if(type = 'run.files_added.v1', '', data),
-            (SELECT count() FROM runhistory.children
-             WHERE workspace = {{workspace:String}} AND parent_run_id = {{run_id:String}})
+            if(type = 'run.files_added.v1', '', data)
         FROM runhistory.event_log WHERE {_OF_THE_RUN} ORDER BY version
         """,  # noqa: S608 - this module's words
         workspace=workspace,
@@ -36,8 +34,7 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
     )
     if found and found[-1][1] == DELETED:
         raise RunDeleted(run_id)
-    events = [ToldEvent(*row[:-1]) for row in found]
-    return details_of(run_id, events, children=int(found[0][-1])) if events else None
+    return details_of(run_id, [ToldEvent(*row) for row in found]) if found else None
 
 
 def latest_attempt(client: Client, *, workspace: str, run_id: str) -> int | None:

@@ -54,13 +54,12 @@ class RunWarning(Struct, frozen=True):
 
 
 class RunDetails(RunSummary, frozen=True, kw_only=True):
-    """All that is known of a run. `children` counts its own, not theirs.
+    """All that is known of a run.
 
     `exit_code`, `signal` and `error` are the current attempt's; `environment` is the one that was
     recorded last.
     """
 
-    children: int
     timeline: list[StatusChange]
     warnings: list[RunWarning]
     properties: dict[str, str]
@@ -107,11 +106,11 @@ class ToldEvent(Struct, frozen=True):
     data: str
 
 
-def details_of(run_id: str, events: Sequence[ToldEvent], *, children: int) -> RunDetails | None:
+def details_of(run_id: str, events: Sequence[ToldEvent]) -> RunDetails | None:
     """All that a run's events tell, in the order of their versions; None: it is no run."""
     if events[0].type != RunCreated.TYPE:
         return None
-    facts: Facts = {**_UNTOLD, "run_id": run_id, "children": children}
+    facts: Facts = {**_UNTOLD, "run_id": run_id}
     for event in events:
         decoded = _decode(event)
         if decoded is not None:

@@ -1,6 +1,7 @@
 """Where a folder of code stands in git: repository, branch, commit and dirty, as properties."""
 
 import os
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,8 @@ def git_facts(folder: str | os.PathLike[str]) -> dict[str, str]:
     Empty when the folder is in no repository or there is no git; a fact that git cannot tell
     (no remote, a detached head) is left out. `git.dirty` looks at the folder alone.
     """
+    if not _may_be_in_a_repository(folder):
+        return {}  # without starting a process: a program may make thousands of runs
     import shutil  # not needed by `import runhistory`
 
     git = shutil.which("git")
@@ -28,6 +31,14 @@ def git_facts(folder: str | os.PathLike[str]) -> dict[str, str]:
         "git.dirty": None if changes is None else str(bool(changes)).lower(),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _may_be_in_a_repository(folder: str | os.PathLike[str]) -> bool:
+    """Whether git would find one: by its own variables, or by a `.git` here or above."""
+    if "GIT_DIR" in os.environ:
+        return True
+    place = Path(folder).resolve()
+    return any((one / ".git").exists() for one in (place, *place.parents))
 
 
 def without_password(remote: str) -> str:
