@@ -20,8 +20,8 @@ ALWAYS_THERE: Final = 0
 
 _DELETED: Final = "its compute target was deleted. Create that again, or cancel the run."
 _TOO_LARGE: Final = (
-    "it needs {what}, and a node has {most}. Give the pool larger nodes "
-    "(`runhistory compute update NAME --slots N`), or cancel the run."
+    "it needs {slots} slots, and a node has {most}. Give the pool larger nodes "
+    "(`runhistory compute update NAME --slots {slots}`), or cancel the run."
 )
 _NO_GPU: Final = (
     "it needs {gpus} GPUs, and the machine has {all}. Cancel the run, and submit it with fewer."
@@ -148,7 +148,7 @@ class _Plan:
         if self._pool.max_nodes > (ALWAYS_THERE in self._nodes):
             sizes.append(self._pool.slots)
         if run.slots > max(sizes):
-            return _TOO_LARGE.format(what=f"{run.slots} slots", most=max(sizes))
+            return _TOO_LARGE.format(slots=run.slots, most=max(sizes))
         if run.gpus > self._gpus.all:
             return _NO_GPU.format(gpus=run.gpus, all=self._gpus.all or "none")
         return None
