@@ -97,6 +97,9 @@ def _java(jars: Iterable[Path], heap: list[str]) -> list[str]:
         "-XX:+UseSerialGC",  # a small heap: fewer threads and less memory than G1, short pauses
         "-XX:+ExitOnOutOfMemoryError",  # the supervisor starts it again; half-dead helps nobody
         "-XX:-UsePerfData",
+        # The first compiler alone: the second takes more from two cores, for minutes, than its
+        # code gives back to a broker that mostly waits.
+        "-XX:TieredStopAtLevel=1",
         "-XX:ErrorFile=jvm-crash.log",
         "-Djava.io.tmpdir=tmp",
         "-Djava.awt.headless=true",
@@ -125,6 +128,8 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 log.dirs={storage}
+# No record twice a second that says that nothing happened: nobody follows this controller.
+metadata.max.idle.interval.ms=0
 
 # The log is the truth: kept for ever unless a topic says otherwise (Kafka's default is 7 days).
 log.retention.ms=-1
