@@ -151,7 +151,8 @@ SELECT
     -- a claim begins a new attempt: what the attempt before it came to is over
     (if(event_type IN ('run.started.v1', 'run.claimed.v1'), event.version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
     (if(is_end, event.version, 0), if(is_end, decided, never)) AS ended,
-    (if(event_type = 'run.claimed.v1', event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
+    -- before a worker claims it, a node may be started for it: then that is where it will be
+    (if(event_type IN ('run.provisioning.v1', 'run.claimed.v1'), event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
     (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), event.version, 0), event.exit_code, event.signal) AS exit,
     (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), event.version, 0), event.error.code, event.error.message, event.error.details) AS error,
     (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel,

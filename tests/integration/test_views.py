@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
@@ -68,6 +68,7 @@ MANY = settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink on an engine takes minutes
 )
 VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),

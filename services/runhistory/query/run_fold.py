@@ -24,6 +24,7 @@ from runhistory.domain.events import (
     RunDescribed,
     RunExited,
     RunFailed,
+    RunProvisioning,
     RunReactivated,
     RunStarted,
     RunWarned,
@@ -152,6 +153,8 @@ def _told_by(event: Event, facts: Facts, at: ToldEvent) -> Facts:
         case RunDescribed():
             said = {"display_name": event.display_name, "description": event.description}
             return {name: text for name, text in said.items() if text is not None}
+        case RunProvisioning():
+            return {"worker_id": None, "node": event.node, "gpus": []}
         case RunClaimed():  # a new attempt: what the one before it came to is over
             return {
                 "worker_id": event.worker_id,
