@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.details:
         print(details_of(measured))
     if not options.only:
+        RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(encoded(measured, machine), "utf-8")
         print(f"written to {RESULTS}")
     for name, why in failures.items():

@@ -35,15 +35,18 @@ def _submit(stack: BenchStack) -> tuple[float, float]:
         env={**stack.environment, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         seen = None
         for line in process.stdout:
             if seen is None and LINE in line:
                 seen = time.monotonic() - began
+        said = process.stderr.read()
         process.wait(_SECONDS)
-    assert process.returncode == 0, f"submit ended with {process.returncode}"
+    assert process.returncode == 0, f"submit ended with {process.returncode}: {said}"
     assert seen is not None, "the script's line was not shown"
     return seen, wall
 
