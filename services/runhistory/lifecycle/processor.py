@@ -19,7 +19,8 @@ marker. What the broker answers is held against that before the commit.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,7 +132,9 @@ class Processor:
                 await self._send(EVENTS_TOPIC, encode_event(event), self.partition)
                 for event in events
             ]
-            replied = await self._reply(decided.outcomes, {**self._memory.last_offsets, **offsets})
+            replied = await self._reply(
+                decided.outcomes, ChainMap(offsets, self._memory.last_offsets)
+            )
             await asyncio.gather(
                 *appended,
                 *replied,
@@ -143,7 +146,7 @@ class Processor:
         return offsets
 
     async def _reply(
-        self, outcomes: Sequence[Planned], last_offsets: dict[str, int]
+        self, outcomes: Sequence[Planned], last_offsets: Mapping[str, int]
     ) -> list["asyncio.Future[Any]"]:
         return [
             await self._send(
@@ -159,7 +162,7 @@ class Processor:
         if offsets != expected:
             raise EventsElsewhere(f"{EVENTS_TOPIC}/{self.partition}: {offsets}, not {expected}")
 
-    def _marked(self, reply: Reply, last_offsets: dict[str, int]) -> Reply:
+    def _marked(self, reply: Reply, last_offsets: Mapping[str, int]) -> Reply:
         offset = last_offsets.get(reply.run_id)
         if offset is None:
             return reply

@@ -4,11 +4,12 @@ from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from runhistory.domain import events
 from runhistory.query.deleted_runs import RunDeleted
 from runhistory.query.rows import read
 from runhistory.query.run_fold import RunDetails, ToldEvent, details_of
 
-DELETED: Final = "run.deleted.v1"
+DELETED: Final = events.RunDeleted.TYPE
 """Nothing comes behind this event."""
 
 
