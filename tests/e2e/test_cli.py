@@ -1,23 +1,18 @@
 """The command line against a whole stack: submit, follow, look, download, restore, cancel."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runhistory.snapshots import scan
+from tests.e2e.conftest import Cli
 from tests.support.running_stack import RunningStack
 
 pytestmark = pytest.mark.infrastructure
 
-Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 SCRIPT = """
 import json, math, os, sys
@@ -53,26 +48,6 @@ def code(tmp_path: Path) -> Path:
     (folder / "secret.key").write_text("not for the snapshot")
     (folder / ".amlignore").write_text("*.key\n")
     return folder
-
-
-@pytest.fixture
-def cli(stack: RunningStack, tmp_path: Path) -> Cli:
-    environment = {
-        **os.environ,
-        "RUNHISTORY_URL": stack.url,
-        "RUNHISTORY_WORKSPACE": f"w{uuid.uuid4().hex[:12]}",
-        "NO_COLOR": "1",
-    }
-
-    def run(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "runhistory.cli", *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert not ok or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
 
 
 def submit(*arguments: str, follow: bool = True) -> list[str]:

@@ -1,12 +1,8 @@
 """Reproduce a run on a whole stack: the same packages and the same curve, whatever came since."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,7 @@ import pytest
 from runhistory import Experiment, Run, Workspace
 from runhistory.environments.installed import installed_lock
 from runhistory.sdk.errors import Conflict
-from tests.support.running_stack import RunningStack
+from tests.e2e.conftest import Cli
 from tests.support.wheels import package_index, write_wheel
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(240)]
@@ -33,33 +29,6 @@ for step in range(50):
     run.log("loss", loss, step=step)
 print({NAME}.VERSION)
 """
-
-Cli = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def workspace(stack: RunningStack) -> Workspace:
-    return Workspace(stack.url, f"w{uuid.uuid4().hex[:12]}")
-
-
-@pytest.fixture
-def cli(workspace: Workspace, tmp_path: Path) -> Cli:
-    environment = {
-        **os.environ,
-        "RUNHISTORY_URL": workspace.url,
-        "RUNHISTORY_WORKSPACE": workspace.name,
-        "NO_COLOR": "1",
-    }
-
-    def run(*arguments: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "runhistory.cli", *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-        )
-        assert not ok or done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
 
 
 def read(cli: Cli, *arguments: str) -> Any:
