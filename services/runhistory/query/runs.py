@@ -10,9 +10,9 @@ from msgspec import Meta, Struct
 
 from runhistory.domain.ids import is_run_id
 from runhistory.domain.status import RunStatus
-from runhistory.query.pairs import load_pairs
 from runhistory.query.rows import Row, read
 from runhistory.query.run_filter import RunFilter
+from runhistory.query.tags import load_tags
 
 MAX_PAGE: Final = 1_000
 
@@ -110,7 +110,7 @@ def list_runs(
         **asked.parameters(),
     )
     page = found[:limit]
-    tags = load_pairs(client, "tags", workspace, [str(row[0]) for row in page])
+    tags = load_tags(client, workspace, [str(row[0]) for row in page])
     runs = [RunSummary(**summary_fields(row), tags=tags[row[0]]) for row in page]
     more = len(found) > limit
     return RunPage(runs, _cursor(runs[-1].created, runs[-1].run_id) if more else None)
