@@ -1,22 +1,40 @@
 """`runhistory show`: everything about one run, but its points and lines."""
 
 import shlex
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from runhistory.cli import console, words
 from runhistory.cli.reading import AsJson, RunReference, open_run
 from runhistory.cli.table import STATUS_STYLES
 
 
-def show(run: RunReference, as_json: AsJson = False) -> None:
+def show(
+    run: RunReference,
+    ingestion: Annotated[
+        bool,
+        typer.Option(
+            "--ingestion",
+            help="Instead: did everything arrive? The batches of each writer, those that are "
+            "missing, and those that were sent again with other content.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show a run: how it went, and why it failed.
 
     \b
     Examples:
       runhistory show @latest
       runhistory show 0193a7 --json
+      runhistory show @latest --ingestion
     """
-    details = open_run(run).details()
+    client = open_run(run)
+    if ingestion:
+        _show_ingestion(client.ingestion(), as_json)
+        return
+    details = client.details()
     if as_json:
         console.say_json(details)
         return
@@ -29,6 +47,16 @@ def show(run: RunReference, as_json: AsJson = False) -> None:
         moment = words.moment(warning["time"])
         console.say(f"  {moment}  {warning['code']}: {warning['message']}", "yellow")
     print_error(details)
+
+
+def _show_ingestion(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        console.say_json(answer)
+        return
+    from runhistory.cli.ingestion import print_ingestion
+    from runhistory.sdk.run_ingestion import as_ingestion
+
+    print_ingestion(as_ingestion(answer))
 
 
 def print_error(details: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.params import QueryParameter
 
+from runhistory.domain.ingestion import Ingestion
 from runhistory.gateway.bodies import FileList, MetricList, SeriesList
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.parameters import CursorQuery
@@ -21,7 +22,7 @@ from runhistory.gateway.wire import (
     WorkspaceParameter,
     fails,
 )
-from runhistory.query import files, logs, metrics
+from runhistory.query import files, ingestion, logs, metrics
 from runhistory.query.logs import MAX_LINES, LogPage
 from runhistory.query.metrics import AttemptChoice
 
@@ -158,6 +159,22 @@ async def list_files(
     return FileList(found)
 
 
+@get("/runs/{run_id:str}/ingestion", operation_id="get_ingestion_of_run", responses=fails(404, 410))
+async def get_ingestion(
+    request: GatewayRequest,
+    workspace: WorkspaceParameter,
+    run_id: RunIdParameter,
+    watermarks: WatermarkQuery = None,
+) -> Ingestion:
+    """What arrived of a run: each writer's batches, which are missing, and which were changed."""
+    found = await read_visible(
+        request, ingestion.load_ingestion, workspace=workspace, run_id=run_id
+    )
+    if not found.writers:
+        await require_run(request, workspace, run_id)
+    return found
+
+
 def _encoded_curves(client: Any, /, **asked: Any) -> bytes | None:
     """The body of an answer, None without points. Made in the reader's thread: it may be long."""
     found = metrics.load_curves(client, **asked)
@@ -178,4 +195,5 @@ HANDLERS: Final = (
     get_series,
     get_logs,
     list_files,
+    get_ingestion,
 )

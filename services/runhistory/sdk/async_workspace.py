@@ -146,6 +146,11 @@ class AsyncWorkspace:
         files = {file: await self.file(run_id, file) for file in wanted}
         return run_metrics.in_shape(series, records, files.__getitem__, populate=populate)
 
+    async def ingestion(self, run_id: str) -> dict[str, Any]:
+        """Did everything arrive? `is_whole`, and `writers` as `Run.get_ingestion` gives them."""
+        found: dict[str, Any] = await self._connection.get(f"{path_of(run_id)}/ingestion")
+        return found
+
     async def lines(self, run_id: str) -> AsyncGenerator[dict[str, Any], None]:
         """The console's lines so far: `line`, `stream`, `time`, `attempt`. Those that are still
         to come are `logs.written.v1` events."""

@@ -2,7 +2,7 @@
 
 The object holds little: what the gateway said last. What it logs goes through the process's writer
 (metric_writer.py), everything else is a request. Its methods are parted by subject: run_facts,
-run_logging, run_annotations, run_files, run_family, run_origin, run_life.
+run_logging, run_ingestion, run_annotations, run_files, run_family, run_origin, run_life.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.run_facts import RunFacts
 from runhistory.sdk.run_family import RunFamily
 from runhistory.sdk.run_files import RunFiles
+from runhistory.sdk.run_ingestion import RunIngestion
 from runhistory.sdk.run_life import RunLife
 from runhistory.sdk.run_origin import RunOrigin
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from runhistory.sdk.workspace import Workspace
 
 
-class Run(RunLife, RunFamily, RunFiles, RunOrigin, RunAnnotations, RunFacts, Refusing):
+class Run(
+    RunLife, RunFamily, RunFiles, RunIngestion, RunOrigin, RunAnnotations, RunFacts, Refusing
+):
     """A run of an experiment. Making the object asks nothing of the network.
 
     Methods that ask the gateway raise RunHistoryError: `Unavailable` when it does not answer,

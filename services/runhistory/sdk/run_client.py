@@ -100,6 +100,11 @@ class RunClient:
             if cursor is None:
                 return found
 
+    def ingestion(self) -> dict[str, Any]:
+        """What arrived of the run, by writer."""
+        answer: dict[str, Any] = self.connection.get(f"{self._path}/ingestion")
+        return answer
+
     def lines(
         self, after: str | None = None, patience: float = PATIENCE
     ) -> tuple[list[dict[str, Any]], str | None]:

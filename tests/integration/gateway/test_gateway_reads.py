@@ -35,6 +35,25 @@ async def test_a_batch_sent_twice_counts_once(client: GatewayClient) -> None:
     assert curve["steps"] == [0, 1, 2]
 
 
+async def test_a_hole_and_a_changed_batch_are_told(client: GatewayClient) -> None:
+    run_id = await client.start()
+    assert (await client.read(f"/runs/{run_id}/ingestion")) == {"writers": [], "is_whole": True}
+    for body in (batch(seq=1), batch(seq=1), batch(seq=4), batch(seq=4, values=[1.0] * 3)):
+        answer = await client.log(run_id, body)
+    await client.write_lines(run_id, lines("a", "b", seq=0))
+    found = await client.read(f"/runs/{run_id}/ingestion", answer.json()["watermark"])
+    (writer,) = (one for one in found["writers"] if one["topic"] == "run.metrics")
+    assert not found["is_whole"]
+    assert (writer["writer"], writer["batches"], writer["points"]) == ("w", 2, 6)
+    assert (writer["missing"], writer["missing_batches"]) == (
+        [{"first": 0, "last": 0}, {"first": 2, "last": 3}],
+        3,
+    )
+    assert writer["changed"] == [{"seq": 4, "contents": 2}]
+    none = await client.http.get(f"/runs/{new_run_id()}/ingestion")
+    assert error_of(none, 404)["code"] == "run_not_found"
+
+
 async def test_lines_come_page_by_page(client: GatewayClient) -> None:
     run_id = await client.start()
     for seq in range(3):

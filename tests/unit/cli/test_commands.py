@@ -349,3 +349,50 @@ def test_help_pulls_in_nothing_slow() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     assert said.stdout.splitlines()[-1] == "[]"
+
+
+def _arrived(**changes: Any) -> dict[str, Any]:
+    return {
+        "topic": "run.metrics",
+        "attempt": 1,
+        "writer": "w",
+        "batches": 3,
+        "points": 1_200,
+        "last_seq": 2,
+        "first_received": "2026-11-23T10:00:00.000Z",
+        "last_received": "2026-11-23T10:00:02.000Z",
+        "missing_batches": 0,
+        "missing": [],
+        "changed_batches": 0,
+        "changed": [],
+        **changes,
+    }
+
+
+def test_what_arrived_is_told_by_writer(gateway: CannedGateway) -> None:
+    gateway.answers["/runs/*/ingestion"] = {"writers": [_arrived()], "is_whole": True}
+    shown = invoke("show", RUN, "--ingestion").output
+    assert "1,200" in shown
+    assert "Every batch up to each writer's last one arrived." in shown
+
+
+def test_what_is_missing_and_what_was_changed_are_named(gateway: CannedGateway) -> None:
+    holes = [{"first": 2 * n, "last": 2 * n} for n in range(9)] + [{"first": 20, "last": 99}]
+    hurt = _arrived(
+        missing_batches=89,
+        missing=holes,
+        changed_batches=1,
+        changed=[{"seq": 7, "contents": 2}],
+    )
+    answer = {"writers": [_arrived(), hurt], "is_whole": False}
+    gateway.answers["/runs/*/ingestion"] = answer
+    shown = invoke("show", RUN, "--ingestion").output
+    assert "0, 2, 4, 6, 8 … (89)" in shown
+    assert "89 batches are missing" in shown
+    assert "1 batch came with several contents" in shown
+    assert json.loads(invoke("show", RUN, "--ingestion", "--json").output) == answer
+
+
+def test_a_run_that_nothing_was_logged_to_says_so(gateway: CannedGateway) -> None:
+    gateway.answers["/runs/*/ingestion"] = {"writers": [], "is_whole": True}
+    assert "Nothing was logged" in invoke("show", RUN, "--ingestion").stderr
