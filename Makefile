@@ -16,6 +16,10 @@ TESTS ?=
 FIGURES ?=
 JOBS ?= 3
 
+# Where this is set, each of the hundreds of processes of a test run compiles its modules anew, which
+# is a third of a stack's start. What pip installs is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run stop setup test lint format bench lock schemas wheel
 
 help:  ## show this

@@ -21,6 +21,11 @@ from runhistory.stack.state import StackFiles
 RUNHISTORY = [sys.executable, "-P", "-m", "runhistory.cli"]
 
 
+def installed_environment() -> dict[str, str]:
+    """As for a package that was installed: its modules are compiled once, not at each start."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 class StackNotUp(Exception):
     """`runhistory up` failed; the message is what it said."""
 
@@ -41,7 +46,7 @@ class BenchStack:
     @property
     def environment(self) -> dict[str, str]:
         """For the command line and for clients that are processes of their own."""
-        ours = {k: v for k, v in os.environ.items() if not k.startswith("RUNHISTORY_")}
+        ours = {k: v for k, v in installed_environment().items() if k[:11] != "RUNHISTORY_"}
         return {**ours, "RUNHISTORY_URL": self.url}
 
     def workspace(self) -> Workspace:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from bench.figures.figure import Details, Figure, Report
-from bench.figures.stack import BenchStack
+from bench.figures.stack import BenchStack, installed_environment
 
 IMPORTS = 7
 _LINE = re.compile(r"(\d{4}-\d\d-\d\dT\S+) (.*)")
@@ -39,7 +39,7 @@ def measure_import(stack: BenchStack, details: Details, report: Report) -> float
 
 def _program(code: str) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=installed_environment())
     return time.perf_counter() - began
 
 
