@@ -5,10 +5,7 @@ what Python makes of the distinct ones. Asked before and after the engine has me
 """
 
 import json
-import math
-import struct
 import uuid
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -70,11 +67,6 @@ MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink on an engine takes minutes
 )
-VALUES = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.integers(-(2**53), 2**53).map(float),
-    st.sampled_from(["NaN", "Infinity", "-Infinity"]),
-)
 STEPS = st.one_of(
     st.integers(-3, 3), st.integers(-2_001, 2_001), st.sampled_from([-(2**63), 2**63 - 1])
 )
@@ -84,72 +76,6 @@ KEYS = st.sampled_from(["loss", "val/ü", "a \"b'c\\"])
 @pytest.fixture
 def client(engine: Engine) -> Client:
     return open_client(engine.url)
-
-
-@st.composite
-def batches(draw: st.DrawFn) -> list[Row]:
-    """Batches of two writers and three attempts; a (writer, seq) stands once per attempt."""
-    places = draw(
-        st.lists(
-            st.tuples(st.integers(1, 3), st.sampled_from(["w0", "w1"]), st.integers(0, 3)),
-            min_size=1,
-            max_size=6,
-            unique=True,
-        )
-    )
-    rows = []
-    for attempt, writer, seq in places:
-        points = draw(
-            st.lists(st.tuples(KEYS, STEPS, VALUES, st.integers(0, 2**40)), min_size=1, max_size=8)
-        )
-        keys = sorted({key for key, *_ in points})
-        rows.append(
-            {
-                "attempt": attempt,
-                "writer": writer,
-                "seq": seq,
-                "keys": keys,
-                "key_index": [keys.index(key) + 1 for key, *_ in points],
-                "steps": [step for _, step, _, _ in points],
-                "values": [value for _, _, value, _ in points],
-                "times": [time for *_, time in points],
-            }
-        )
-    return rows
-
-
-@MANY
-@given(batches=batches(), data=st.data())
-def test_metrics_views_are_what_python_makes_of_the_batches(
-    client: Client, batches: list[Row], data: st.DataObject
-) -> None:
-    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
-    rows = [metric_row(workspace, run_id, batch, batch["attempt"]) for batch in batches]
-    for chunk in _repeated(rows, data):
-        insert(client, "metrics_landing", chunk)
-    expected = [_points(rows), _rollup(rows), _series(rows), _batches(rows)]
-
-    assert _read_metrics(client, workspace) == expected
-    _merge(client, "points", "rollup", "batches")
-    assert _read_metrics(client, workspace) == expected
-
-
-def test_the_first_content_of_a_batch_wins_and_both_hashes_show(client: Client) -> None:
-    workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
-    batch = {"writer": "w", "seq": 0, "keys": ["k"], "key_index": [1], "steps": [1], "times": [1]}
-    first = metric_row(workspace, run_id, {**batch, "values": [1.0]})
-    second = metric_row(workspace, run_id, {**batch, "values": [2.0]})
-    insert(client, "metrics_landing", [second])
-    insert(client, "metrics_landing", [first])
-    insert(client, "metrics_landing", [second, first])
-
-    for _ in range(2):
-        own = f"WHERE workspace = '{workspace}'"
-        points = client.query(f"SELECT value, offset FROM runhistory.points {own}").result_rows
-        assert points == [(1.0, first["_o"])]
-        kept = client.query(f"SELECT offset FROM runhistory.batches {own} ORDER BY offset")
-        assert kept.result_rows == [(first["_o"],), (second["_o"],)]
-        _merge(client, "points", "batches")
 
 
 @MANY
@@ -281,69 +207,6 @@ def _repeated(rows: list[Row], data: st.DataObject) -> Iterator[list[Row]]:
 def _merge(client: Client, *tables: str) -> None:
     for table in tables:
         client.command(f"OPTIMIZE TABLE {STORAGE}.{table} FINAL")
-
-
-Point = tuple[Any, ...]
-
-
-def _each_point(rows: list[Row]) -> Iterator[Point]:
-    for row in rows:
-        columns = zip(row["key_index"], row["steps"], row["values"], row["times"], strict=True)
-        for index, (key_index, step, value, time) in enumerate(columns):
-            place = (row["attempt"], row["writer"], row["seq"], index)
-            yield (row["keys"][key_index - 1], step, *place, time, float(value))
-
-
-def _points(rows: list[Row]) -> list[Point]:
-    return sorted((*point[:-1], _bits(point[-1])) for point in _each_point(rows))
-
-
-def _rollup(rows: list[Row]) -> list[Point]:
-    return _aggregated(rows, lambda step: (step // 1_000,))
-
-
-def _series(rows: list[Row]) -> list[Point]:
-    return _aggregated(rows, lambda _: ())
-
-
-def _aggregated(rows: list[Row], bucket: Any) -> list[Point]:
-    groups: dict[Point, list[Point]] = defaultdict(list)
-    for point in _each_point(rows):
-        groups[point[0], point[2], *bucket(point[1])].append(point)
-    return sorted((*group, *_extremes(points)) for group, points in groups.items())
-
-
-def _extremes(points: list[Point]) -> Point:
-    finite = [value for *_, value in points if math.isfinite(value)] or [None]
-    *_, bits = last = max(
-        (step, time, seq, index, _bits(value)) for _, step, _, _, seq, index, time, value in points
-    )
-    first_step = min(step for _, step, *_ in points)
-    return (min(finite), max(finite), bits, last[1], first_step, last[0])
-
-
-def _batches(rows: list[Row]) -> list[Point]:
-    return sorted(
-        (row["attempt"], row["writer"], row["seq"], len(row["steps"]), row["_o"]) for row in rows
-    )
-
-
-def _read_metrics(client: Client, workspace: str) -> list[list[Point]]:
-    aggregates = "min, max, reinterpretAsUInt64(last), toUnixTimestamp64Micro(last_time)"
-    sqls = [
-        "SELECT key, step, attempt, writer, seq, index, toUnixTimestamp64Micro(time), "
-        "reinterpretAsUInt64(value) FROM runhistory.points",
-        f"SELECT key, attempt, bucket, {aggregates}, first_step, last_step FROM runhistory.rollup",
-        f"SELECT key, attempt, {aggregates}, first_step, last_step FROM runhistory.series",
-        "SELECT attempt, writer, seq, points, offset FROM runhistory.batches",
-    ]
-    own = f" WHERE workspace = '{workspace}'"
-    return [sorted(map(tuple, client.query(sql + own).result_rows)) for sql in sqls]
-
-
-def _bits(value: float) -> int:
-    bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
-    return bits
 
 
 EVENT_TABLES = ("events", "runs", "pairs", "files", "experiments", "deleted_runs")

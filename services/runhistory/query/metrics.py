@@ -4,8 +4,8 @@
 So a run that resumed at step 500 shows the first attempt up to 499 and the second from there, and
 every step shows one attempt.
 
-Curves are read whole and what is hidden is dropped here: most keys have one attempt, and a join
-would cost every reader twice the time. Summaries are made by ClickHouse, which does join.
+Curves are read whole and what is hidden is dropped here: most keys have one attempt, and a window
+over all points would cost every reader time. Summaries are made by ClickHouse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,10 +54,12 @@ class Series(Struct, frozen=True):
 class SeriesSummary(Struct, frozen=True, kw_only=True):
     """One key: `last` is the value at the highest step, the latest in time there.
 
-    `min` and `max` are of finite values, None without one.
+    `min` and `max` are of finite values, None without one. `attempt` is the number of
+    each where all attempts were asked for, side by side, and else None.
     """
 
     key: str
+    attempt: int | None
     count: int
     first_step: int
     last_step: int
@@ -132,37 +134,32 @@ def load_summaries(
     attempt: AttemptChoice = "latest",
     system: bool = True,
 ) -> list[SeriesSummary]:
-    """A summary of each curve that `load_curves` would give.
+    """A summary of each curve that `load_curves` would give; of `all`, one for each attempt.
 
     Raises:
         EngineUnavailable
     """
+    view = "latest_points" if attempt == "latest" else "points"
     found = read(
         client,
         f"""
-        SELECT point.key AS name, count(), min(point.step), max(point.step),
+        SELECT point.key AS name, if({{all:Bool}}, point.attempt, NULL) AS of_attempt,
+            count(), min(point.step), max(point.step),
             argMax(point.value, (point.step, point.time, point.seq, point.index,
                 reinterpretAsUInt64(point.value))),
             minOrNullIf(point.value, isFinite(point.value)),
             maxOrNullIf(point.value, isFinite(point.value))
-        FROM runhistory.points AS point
-        LEFT JOIN (
-            SELECT key, attempt,
-                min(toNullable(first_step)) OVER (PARTITION BY key ORDER BY attempt DESC
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS hidden_from
-            FROM runhistory.series
-            WHERE {{latest:Bool}} AND workspace = {{workspace:String}}
-                AND run_uuid = unhex({{run_id:String}})
-        ) AS later ON later.key = point.key AND later.attempt = point.attempt
-        WHERE {_OF_KEYS} AND (isNull(later.hidden_from) OR point.step < later.hidden_from)
-        GROUP BY name ORDER BY name
+        FROM runhistory.{view} AS point
+        WHERE {_OF_KEYS}
+        GROUP BY name, of_attempt ORDER BY name, of_attempt
         """,  # noqa: S608 - this module's words
         **_parameters(workspace, run_id, keys, prefix, attempt, system),
-        latest=attempt == "latest",
+        all=attempt == "all",
     )
     return [
         SeriesSummary(
             key=key,
+            attempt=of_attempt,
             count=count,
             first_step=first_step,
             last_step=last_step,
@@ -170,7 +167,7 @@ def load_summaries(
             min=least,
             max=greatest,
         )
-        for key, count, first_step, last_step, last, least, greatest in found
+        for key, of_attempt, count, first_step, last_step, last, least, greatest in found
     ]
 
 

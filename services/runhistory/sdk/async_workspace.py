@@ -129,22 +129,30 @@ class AsyncWorkspace:
         return found
 
     async def metrics(
-        self, run_id: str, name: str | None = None, *, populate: bool = False
+        self,
+        run_id: str,
+        name: str | None = None,
+        *,
+        populate: bool = False,
+        attempts: run_metrics.Attempts = "latest",
     ) -> dict[str, Any]:
         """What a run logged, in the shapes of `Run.get_metrics`: numbers, texts, rows, tables,
         images and charts. Without `name` all but the samples of host and GPUs."""
-        keys = [name] if name is not None else []
-        series, records = await gather(self._series(run_id, keys), self._records(run_id, keys))
-        if mixed := run_metrics.mixed_keys(series, records):
+        keys, which = [name] if name is not None else [], run_metrics.as_query(attempts)
+        series, records = await gather(
+            self._series(run_id, keys, which), self._records(run_id, keys, which)
+        )
+        if mixed := run_metrics.mixed_keys(series, records, attempts):
             more = await gather(
-                self._series(run_id, mixed, attempt="all"),
-                self._records(run_id, mixed, attempt="all"),
+                self._series(run_id, mixed, "all"), self._records(run_id, mixed, "all")
             )
             series = run_metrics.without(series, mixed) + more[0]
             records = run_metrics.without(records, mixed) + more[1]
         wanted = run_metrics.files_wanted(records, populate=populate)
         files = {file: await self.file(run_id, file) for file in wanted}
-        return run_metrics.in_shape(series, records, files.__getitem__, populate=populate)
+        return run_metrics.in_shape(
+            series, records, files.__getitem__, populate=populate, latest=attempts == "latest"
+        )
 
     async def ingestion(self, run_id: str) -> dict[str, Any]:
         """Did everything arrive? `is_whole`, and `writers` as `Run.get_ingestion` gives them."""

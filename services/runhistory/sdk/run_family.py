@@ -11,6 +11,7 @@ from runhistory.sdk.run_search import find_runs
 if TYPE_CHECKING:
     from runhistory.sdk.config import ScriptRunConfig
     from runhistory.sdk.run import Run
+    from runhistory.sdk.run_metrics import Attempts
 
 
 class RunFamily(RunLogging):
@@ -102,6 +103,8 @@ class RunFamily(RunLogging):
         recursive: bool = False,
         run_type: Any = None,
         populate: bool = False,
+        *,
+        attempts: "Attempts" = "latest",
     ) -> dict[str, Any]:
         """What was logged, all or under `name`: {name: value}. Holds what this process logged.
 
@@ -110,14 +113,18 @@ class RunFamily(RunLogging):
         of their file, or with `populate` what is in it (bytes, and the chart's dict). The samples
         of host and GPUs (`system/…`) come only when asked for by name.
 
+        `attempts` chooses, for a run that was started more than once: `latest`, where an attempt
+        hides earlier ones of the same name from its own first step on; `all`, by step and attempt;
+        or one attempt by its number, counted from 1.
+
         With `recursive` it is {run id: metrics}, of this run and all its descendants; `run_type`
         (`script`, `interactive`) takes only those of the type.
         """
         if not recursive:
-            return self._read_metrics(name, populate)
+            return self._read_metrics(name, populate, attempts)
         found = {}
         if run_type is None or self.type == run_type:
-            found[self.id] = self._read_metrics(name, populate)
+            found[self.id] = self._read_metrics(name, populate, attempts)
         for child in self.get_children(recursive=True, type=run_type):
-            found[child.id] = child.get_metrics(name, populate=populate)
+            found[child.id] = child.get_metrics(name, populate=populate, attempts=attempts)
         return found

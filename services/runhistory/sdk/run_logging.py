@@ -182,9 +182,11 @@ class RunLogging(RunFacts):
         if self._writer is not None:
             self._writer.flush(timeout_seconds)
 
-    def _read_metrics(self, name: str | None, populate: bool) -> dict[str, Any]:
+    def _read_metrics(
+        self, name: str | None, populate: bool, attempts: run_metrics.Attempts
+    ) -> dict[str, Any]:
         self.flush()
-        return run_metrics.read(self._client, name, populate)
+        return run_metrics.read(self._client, name, populate, attempts)
 
     def _log_chart(self, kind: Chart, name: str, value: Any, description: str) -> None:
         if description:

@@ -6,10 +6,11 @@ Rows and tables become a dict of columns; images and charts the name of their fi
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from runhistory.sdk.errors import InvalidRequest
 from runhistory.sdk.record_values import columns_from_json, from_json
 from runhistory.sdk.run_client import RunClient
 
@@ -17,6 +18,9 @@ TABULAR: Final = frozenset({"row", "table"})
 
 Answer = list[dict[str, Any]]
 """Series or records, as the gateway gives them."""
+
+Attempts = Literal["latest", "all"] | int
+"""Which attempts of a run: what the latest show, all, or one by its number."""
 
 Load = Callable[[str], bytes]
 """Gives the bytes of a kept file."""
@@ -33,23 +37,48 @@ class Entry(NamedTuple):
     file: str | None = None
 
 
-def read(client: RunClient, name: str | None, populate: bool = False) -> dict[str, Any]:
+def read(
+    client: RunClient, name: str | None, populate: bool = False, attempts: Attempts = "latest"
+) -> dict[str, Any]:
     """{name: value, or list of values in the order of logging}: of all names, or of `name` alone.
 
     Without `name` the samples of host and GPUs are left out. What was never logged is not in it.
     With `populate` images are their bytes and charts their dicts, instead of names of files.
+
+    Raises:
+        InvalidRequest: `attempts` names none.
     """
-    keys = [name] if name is not None else []
-    series, records = client.series(keys), client.records(keys)
-    if mixed := mixed_keys(series, records):
-        series = without(series, mixed) + client.series(mixed, attempt="all")
-        records = without(records, mixed) + client.records(mixed, attempt="all")
-    return in_shape(series, records, client.file_bytes, populate=populate)
+    keys, asked = [name] if name is not None else [], as_query(attempts)
+    series, records = client.series(keys, asked), client.records(keys, asked)
+    if mixed := mixed_keys(series, records, attempts):
+        series = without(series, mixed) + client.series(mixed, "all")
+        records = without(records, mixed) + client.records(mixed, "all")
+    latest = attempts == "latest"
+    return in_shape(series, records, client.file_bytes, populate=populate, latest=latest)
 
 
-def mixed_keys(series: Answer, records: Answer) -> list[str]:
+def as_query(attempts: Attempts) -> str | None:
+    """The choice as the gateway reads it; None is `latest`.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if attempts == "latest":
+        return None
+    if attempts == "all":
+        return attempts
+    if isinstance(attempts, int) and not isinstance(attempts, bool) and attempts >= 1:
+        return str(attempts)
+    raise InvalidRequest(
+        f"attempts is 'latest', 'all', or the number of one (1, 2, …), not {attempts!r}."
+    )
+
+
+def mixed_keys(series: Answer, records: Answer, attempts: Attempts = "latest") -> list[str]:
     """Names that have points and records, over several attempts: the gateway has applied `latest`
     to the two apart, and `in_shape` needs all attempts of both to apply it to them together."""
+    if attempts != "latest":
+        return []
     mixed = sorted({one["key"] for one in series} & {one["key"] for one in records})
     return mixed if len({*_attempts(series, mixed), *_attempts(records, mixed)}) > 1 else []
 
@@ -74,9 +103,10 @@ def in_shape(
     load: Load | None = None,
     *,
     populate: bool = False,
+    latest: bool = True,
 ) -> dict[str, Any]:
     """The gateway's series and records as `read` gives them; `load` is needed for tables that
-    lie in files, and for `populate`."""
+    lie in files, and for `populate`. `latest`: what a later attempt hides is left out."""
     found = {one["key"]: list(map(float, one["values"])) for one in series if one["values"]}
     shaped: dict[str, Any] = {
         key: values[0] if len(values) == 1 else values for key, values in found.items()
@@ -88,7 +118,8 @@ def in_shape(
         if one["key"] in by_key:
             by_key[one["key"]] += _points(one)
     for key, entries in by_key.items():
-        shaped[key] = _shape(_latest(entries), load, populate)
+        shown = _latest(entries) if latest else entries
+        shaped[key] = _shape(sorted(shown, key=lambda entry: entry[:3]), load, populate)
     return shaped
 
 
@@ -121,19 +152,16 @@ def _points(series: dict[str, Any]) -> list[Entry]:
 
 
 def _latest(entries: list[Entry]) -> list[Entry]:
-    """In order of steps; an attempt hides earlier ones from its own first step on."""
+    """Without what is hidden: an attempt hides earlier ones from its own first step on."""
     first = {
         attempt: min(entry.step for entry in entries if entry.attempt == attempt)
         for attempt in {entry.attempt for entry in entries}
     }
-    return sorted(
-        (
-            entry
-            for entry in entries
-            if not any(later > entry.attempt and entry.step >= first[later] for later in first)
-        ),
-        key=lambda entry: entry[:3],
-    )
+    return [
+        entry
+        for entry in entries
+        if not any(later > entry.attempt and entry.step >= first[later] for later in first)
+    ]
 
 
 def _shape(entries: list[Entry], load: Load | None, populate: bool) -> Any:

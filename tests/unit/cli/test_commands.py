@@ -396,3 +396,25 @@ def test_what_is_missing_and_what_was_changed_are_named(gateway: CannedGateway) 
 def test_a_run_that_nothing_was_logged_to_says_so(gateway: CannedGateway) -> None:
     gateway.answers["/runs/*/ingestion"] = {"writers": [], "is_whole": True}
     assert "Nothing was logged" in invoke("show", RUN, "--ingestion").stderr
+
+
+def _summary(key: str, attempt: int | None, count: int) -> dict[str, Any]:
+    extremes = {"last": 2.0, "min": 1.0, "max": 2.0, "first_step": 0, "last_step": 1}
+    return {"key": key, "attempt": attempt, "count": count, **extremes}
+
+
+def test_all_attempts_of_a_metric_are_rows_of_their_own(gateway: CannedGateway) -> None:
+    gateway.answers["/runs/*/series"] = {"series": [_summary("a", 1, 2), _summary("a", 2, 1)]}
+    curve = {"key": "a", "values": [1.0, 2.0, 1.0], "attempts": [1, 1, 2]}
+    gateway.answers["/runs/*/metrics"] = {"series": [curve]}
+    header, first, second = invoke("metrics", RUN, "--attempt", "all").output.splitlines()
+    assert header.split()[:2] == ["metric", "attempt"]
+    assert (first.split()[:2], second.split()[:2]) == (["a", "1"], ["a", "2"])
+    assert all(("attempt", "all") in query for _, query in gateway.asked)
+
+
+@pytest.mark.parametrize("attempt", ["newest", "0", "-1", "1.5", "²"])
+def test_what_is_no_attempt_is_wrong_usage(attempt: str) -> None:
+    shown = invoke("metrics", RUN, f"--attempt={attempt}")
+    assert shown.exit_code == 2
+    assert "latest, all" in shown.stderr

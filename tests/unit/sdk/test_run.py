@@ -53,6 +53,21 @@ def test_what_is_no_run_id_is_refused_before_it_gets_into_a_path(
     assert gateway.requests == []
 
 
+@pytest.mark.parametrize(("attempts", "asked"), [("latest", None), ("all", ["all"]), (2, ["2"])])
+def test_the_attempts_that_are_asked_for_are_those_of_points_and_records(
+    gateway: ScriptedGateway, run: Run, attempts: Any, asked: list[str] | None
+) -> None:
+    gateway.script = lambda request: Answer(200, {"series": [], **NO_RECORDS})
+    run.get_metrics("loss", attempts=attempts)
+    assert [request.query.get("attempt") for request in gateway.requests] == [asked] * 2
+
+
+@pytest.mark.parametrize("attempts", ["newest", "", "2", 0, -1, True, None, 1.0])
+def test_what_is_no_choice_of_attempts_is_refused(run: Run, attempts: Any) -> None:
+    with pytest.raises(InvalidRequest, match="'latest', 'all'"):
+        run.get_metrics(attempts=attempts)
+
+
 def test_one_value_reads_back_as_it_is_and_several_as_a_list(
     gateway: ScriptedGateway, run: Run
 ) -> None:
