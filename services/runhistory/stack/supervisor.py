@@ -10,6 +10,8 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,12 +24,13 @@ from runhistory.clickhouse.migrations import migrate
 from runhistory.kafka.topics import TopicsInvalid, ensure_topics
 from runhistory.stack.child import Child
 from runhistory.stack.identity import ProcessIdentity
-from runhistory.stack.kafka_broker import prepare
+from runhistory.stack.kafka_broker import archive_of, prepare
 from runhistory.stack.kafka_jars import ensure_jars
 from runhistory.stack.leftovers import clear_leftovers, kill_marked
-from runhistory.stack.log_files import rotate, tail
+from runhistory.stack.log_files import open_log, rotate, tail
 from runhistory.stack.ports import check_ports
 from runhistory.stack.processes import (
+    STACK_VARIABLE,
     Report,
     engine_url,
     gateway_url,
@@ -60,6 +63,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._phase: StackPhase = "starting"
         self._message = ""
+        self._archiving: subprocess.Popen[bytes] | None = None
         self._signals = 0
         self._rotated_at = time.monotonic()
 
@@ -102,6 +106,21 @@ class Supervisor:
         self._start(services)
         self._files.write_config(gateway_url(self._base_port))
         self._enter("ready", f"ready: {gateway_url(self._base_port)}")
+        if not archive_of(jars).exists():
+            self._archive_classes()
+
+    def _archive_classes(self) -> None:
+        """In the background, for later starts. It bears the stack's mark, so it ends with it."""
+        with open_log(self._files.log("kafka-archive")) as output:
+            self._archiving = subprocess.Popen(
+                [sys.executable, "-P", "-m", "runhistory.stack.kafka_archive"],
+                cwd=self._files.data,
+                env={**os.environ, STACK_VARIABLE: str(self._files.data)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def _start(self, children: Sequence[Child]) -> None:
         """Start them together, and return when all are ready."""
@@ -148,6 +167,8 @@ class Supervisor:
         # A list: every child is looked at, not only those before the first that changed.
         if any([child.poll() for child in self._children if child.phase != "stopped"]):  # noqa: C419
             self._write_state()
+        if self._archiving is not None:
+            self._archiving.poll()  # or it would stay as a zombie
         if time.monotonic() - self._rotated_at > _ROTATION_SECONDS:
             self._rotated_at = time.monotonic()
             for log in self._logs():

@@ -16,7 +16,10 @@ def files(tmp_path: Path) -> StackFiles:
 
 
 def _specs(files: StackFiles) -> dict[str, ProcessSpec]:
-    found = process_specs(files, base_port=9000, slots=3, jars=[Path("/jars/kafka.jar")])
+    jar = files.data / "kafka.jar"
+    jar.parent.mkdir(parents=True, exist_ok=True)
+    jar.touch()
+    found = process_specs(files, base_port=9000, slots=3, jars=[jar])
     return {spec.name: spec for spec in found}
 
 
