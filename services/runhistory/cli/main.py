@@ -30,6 +30,7 @@ from runhistory.cli import (
     sql,
     stack,
     submit,
+    sync,
     tagging,
 )
 from runhistory.sdk.errors import RunHistoryError
@@ -133,6 +134,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     reproduce.reproduce,
     diff.diff,
     sql.sql,
+    sync.sync,
     completion.completion,
 )
 for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""A progress bar for bytes on their way, where it can be drawn."""
+"""Progress bars for bytes and points on their way, where they can be drawn."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -29,3 +29,23 @@ def progress_bar(title: str) -> Iterator[Progress]:
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda so_far, total: bar.update(task, completed=so_far, total=total)
+
+
+@contextmanager
+def counting_bar(title: str, total: int) -> Iterator[Callable[[int], object]]:
+    """The same for things that are counted: called with how many more are done."""
+    if not terminal.can_move(sys.stderr):
+        yield lambda more: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (
+        progress.TextColumn(title),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda more: bar.update(task, advance=more)

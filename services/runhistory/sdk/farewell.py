@@ -1,8 +1,11 @@
 """The writers of this process, and what becomes of them when it forks or ends.
 
 A process has one writer for each run and attempt that it logs to. When Python ends, whatever
-they still hold is sent, for EXIT_SECONDS at most. A child made by `fork` writes under ids of its
-own. multiprocessing ends such children without Python's exit functions, so there its own are used.
+they still hold is sent, for RUNHISTORY_EXIT_SECONDS at most. A child made by `fork` writes under
+ids of its own. multiprocessing ends such children without Python's exit functions, so there its
+own are used.
+
+The first writer of a process also has what earlier processes left behind sent (sync.py).
 """
 
 import atexit
@@ -14,11 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from runhistory.sdk import heartbeats
+from runhistory.sdk import heartbeats, sync
 from runhistory.sdk.errors import FlushTimeout
+from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.metric_writer import MetricWriter
 
-EXIT_SECONDS = 120.0
 PATIENT_SECONDS: Final = 3.0
 
 logger: Final = logging.getLogger("runhistory")
@@ -40,8 +43,11 @@ def writer_for(key: Any, make: Callable[[Callable[[], None]], MetricWriter]) -> 
 
 
 def send_what_remains() -> None:
-    """Flush every writer within EXIT_SECONDS together, and say what could not be sent."""
-    deadline = time.monotonic() + EXIT_SECONDS
+    """Flush every writer within RUNHISTORY_EXIT_SECONDS together; say what could not be sent, and
+    where it is."""
+    if not _writers:
+        return
+    deadline = time.monotonic() + spool_settings().exit_seconds
     for writer in list(_writers.values()):
         try:
             _flush(writer, deadline)
@@ -55,7 +61,7 @@ def send_what_remains() -> None:
 def _flush(writer: MetricWriter, deadline: float) -> None:
     left = max(0.0, deadline - time.monotonic())
     try:
-        writer.flush(min(left, PATIENT_SECONDS))
+        writer.close(min(left, PATIENT_SECONDS))
     except FlushTimeout:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -66,12 +72,22 @@ def _flush(writer: MetricWriter, deadline: float) -> None:
             writer.waiting,
             writer.label,
         )
-        writer.flush(left)
+        writer.close(left)
 
 
 def _mourn(writer: MetricWriter) -> None:
+    if (folder := writer.keep()) is not None:
+        logger.error(
+            "runhistory: %s of %s were NOT SENT. They are kept in %s; `runhistory sync` sends "
+            "them, and so does the next program of yours that logs on this machine. %s",
+            writer.waiting,
+            writer.label,
+            folder,
+            writer.trouble,
+        )
+        return
     logger.error(
-        "runhistory: %s of %s were NOT SENT and are lost. %s",
+        "runhistory: %s of %s were NOT SENT and could not be kept on disk: they are lost. %s",
         writer.waiting,
         writer.label,
         writer.trouble,
@@ -90,6 +106,8 @@ def _expect_end() -> None:
 
         if process.parent_process() is not None:
             util.Finalize(None, send_what_remains, exitpriority=100)
+    if _expecting_end_of is None:
+        sync.send_in_background()
     _expecting_end_of = os.getpid()
     heartbeats.resume()  # a child that logs speaks for the run as well
 
@@ -98,7 +116,7 @@ def _begin_anew() -> None:
     global _lock
     _lock = threading.Lock()
     for writer in _writers.values():
-        writer.begin()
+        writer.begin_in_child()
 
 
 os.register_at_fork(after_in_child=_begin_anew)

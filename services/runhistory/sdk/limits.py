@@ -1,13 +1,20 @@
 """The domain's limits, enforced before anything is sent: a wrong value is the caller's to know."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict, TypeVar
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 
 from runhistory.domain.values import MAX_PAIRS, MAX_TEXT, FileName, Name
 from runhistory.sdk.errors import InvalidConfig, InvalidRequest
+
+SPOOL_BYTES: Final = 2 * 1024**3
+"""On disk for each writer and stream: some 45 M points."""
+SYNC_SECONDS: Final = 1.0
+EXIT_SECONDS: Final = 60.0
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -31,6 +38,60 @@ def snapshot_limits() -> SnapshotLimits:
     if (max_files := _number("RUNHISTORY_MAX_SNAPSHOT_FILES")) is not None:
         found["max_files"] = max_files
     return found
+
+
+class SpoolSettings(NamedTuple):
+    """Where and how what was not acknowledged is kept; see docs/sdk.md."""
+
+    root: Path | None
+    """None: in memory alone."""
+    max_bytes: int
+    sync_seconds: float | None
+    exit_seconds: float
+
+
+def spool_settings() -> SpoolSettings:
+    """What the environment says of the spool, and the default for the rest.
+
+    Raises:
+        InvalidConfig: a value is no number, or none that is possible.
+    """
+    return SpoolSettings(
+        root=spool_root(),
+        max_bytes=_number("RUNHISTORY_SPOOL_BYTES") or SPOOL_BYTES,
+        sync_seconds=_seconds("RUNHISTORY_SPOOL_SYNC_SECONDS", SYNC_SECONDS, never=True),
+        exit_seconds=_seconds("RUNHISTORY_EXIT_SECONDS", EXIT_SECONDS) or 0.0,
+    )
+
+
+def spool_root() -> Path | None:
+    """The folder of this user's spools on this machine; None: there is to be none."""
+    given = os.environ.get("RUNHISTORY_SPOOL")
+    if given:
+        return None if given == "off" else Path(given).expanduser().absolute()
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    try:
+        return Path(state).expanduser().absolute() / "runhistory" / "spool"
+    except (RuntimeError, OSError):  # no home
+        return None
+
+
+def _seconds(variable: str, default: float, *, never: bool = False) -> float | None:
+    text = os.environ.get(variable)
+    if not text:
+        return default
+    if never and text == "never":
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise InvalidConfig(
+            f"{variable} has to be a number of seconds{' or `never`' if never else ''}, "
+            f"not {text!r}."
+        )
+    return seconds
 
 
 def _number(variable: str) -> int | None:

@@ -1,22 +1,23 @@
 """Points and records on their way to the gateway: never waited for, twice, or silently lost.
 
-`log` checks the point and appends it to a deque; that is all the caller pays for. A background
-thread takes points from the deque's other end, some 150 ms after they came, and forms batches.
-A batch gets the writer's next `seq` and its bytes when it is formed, and keeps both: it is sent
-again, byte for byte, until the gateway has answered, however long that takes. The gateway's
-projection knows (writer, seq), so a batch that arrives twice counts once. Delivery: every point
-exactly once to the eye, while the process lives.
+`log` checks the point and appends it to a deque; that is all the caller pays for. One background
+thread takes points from the deque's other end, some 150 ms after they came, forms batches and puts
+them into the spool on disk; another sends what is in the spool (outbox.py). A batch keeps the
+writer's `seq` and its bytes until the gateway has answered, however long that takes, and whichever
+process sends it then. The gateway's projection knows (writer, seq), so a batch that arrives twice
+counts once. Delivery: every point that is in the spool exactly once to the eye, whatever becomes of
+this process; of the others, those of the last moment, when it ends without Python's farewell.
 
 The deque needs no lock (append and popleft are atomic), so `log` may be called by any thread and
-even in a signal handler. `flush` appends a marker and waits until the thread comes to it: what
-was logged before is delivered then. After a fork the child is a writer of its own: new id, empty
-queue, no thread yet; what the parent has queued stays the parent's.
+even in a signal handler. `flush` waits until what was logged before it is delivered. After a fork
+the child is a writer of its own: new id, empty queue, no thread yet; what the parent has queued
+stays the parent's.
 
 Records (texts, rows, tables, images) go the same way through a queue of their own. They share the
 steps of points: what is logged under one name is counted in one order, whatever it is.
 
-What ends the process without Python's farewell (kill -9, os._exit) takes the points of the last
-moments along. At MAX_WAITING points that could not be sent yet, further ones are refused, loudly.
+Where the spool is full, what is logged waits in the deque; at MAX_WAITING points there, further
+ones are refused, loudly.
 """
 
 import itertools
@@ -24,23 +25,29 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, SupportsIndex
 
 from runhistory.events.record_batch import RecordKind
-from runhistory.sdk import metric_encoding, record_encoding
-from runhistory.sdk.errors import FlushTimeout
-from runhistory.sdk.metric_encoding import Point
+from runhistory.sdk import metric_encoding, record_encoding, series_values
+from runhistory.sdk.batch import Attachment, Send
+from runhistory.sdk.errors import FlushTimeout, InvalidMetric
+from runhistory.sdk.metric_encoding import Point, Series
 from runhistory.sdk.metric_values import check_name, check_step, number
-from runhistory.sdk.outbox import Attachment, Outbox, Send
+from runhistory.sdk.outbox import Outbox
 from runhistory.sdk.record_encoding import Item
 from runhistory.sdk.record_values import record_json, text, value_json
+from runhistory.sdk.spool_folder import WriterSpools
 
 INTERVAL: Final = 0.15
-MAX_WAITING: Final = 10_000_000
-"""Points that wait for a gateway that is away: 0.5 to 1.7 GB."""
+INTERVAL_BEHIND: Final = 1.0
+"""The same while batches wait for the gateway: so a day's are not a million."""
+MAX_WAITING: Final = 5_000_000
+"""Points that no batch has taken yet, since the spool is full: 1 GB."""
 MAX_WAITING_BYTES: Final = 256 * 1024 * 1024
-"""Bytes of records, and of the files that they name, that wait."""
+"""Bytes of such records, and of the files that they name."""
+CLOSE_SECONDS: Final = 5.0
 
 logger: Final = logging.getLogger("runhistory")
 
@@ -54,25 +61,39 @@ class MetricWriter:
         send_records: Send,
         label: str,
         *,
+        spools: Callable[[str], WriterSpools],
         interval: float = INTERVAL,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
-        """`label` names the run in messages; `on_start` is called before the thread starts."""
+        """`label` names the run in messages; `spools` makes those of the writer with this id;
+        `on_start` is called before the thread starts."""
         self._send, self._send_records = send, send_records
         self.label = label
+        self._make_spools = spools
         self._interval = interval
         self._on_start = on_start
         self.begin()
 
     def begin(self) -> None:
-        """Become a writer that has logged nothing (at first, and in a forked child)."""
+        """Become a writer that has logged nothing."""
         self.id = uuid.uuid4().hex
         self.dropped = 0
-        self._outbox: Outbox[Point] = Outbox(
-            self._send, metric_encoding.encode, f"points of {self.label}", self.id
+        self.spools = self._make_spools(self.id)
+        self._outbox: Outbox[Point | Series] = Outbox(
+            self._send,
+            metric_encoding.encode,
+            metric_encoding.take,
+            self.spools.points,
+            f"points of {self.label}",
+            self.id,
         )
         self._records: Outbox[Item] = Outbox(
-            self._send_records, record_encoding.encode, f"records of {self.label}", self.id
+            self._send_records,
+            record_encoding.encode,
+            record_encoding.take,
+            self.spools.records,
+            f"records of {self.label}",
+            self.id,
         )
         self._points = self._outbox.incoming
         self._steps: dict[str, itertools.count[int]] = {}
@@ -83,10 +104,15 @@ class MetricWriter:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def begin_in_child(self) -> None:
+        """Become a writer of its own in a forked child; what is queued is the parent's."""
+        self.spools.abandon()
+        self.begin()
+
     @property
     def waiting(self) -> str:
         """What the gateway has not answered for yet, for people; empty for nothing."""
-        points, records = self._outbox.waiting, self._records.waiting
+        points, records = self._outbox.waiting + self._outbox.weight, self._records.waiting
         found = [f"{points:,} points"] if points else []
         return " and ".join([*found, f"{records:,} records"] if records else found)
 
@@ -114,7 +140,8 @@ class MetricWriter:
             value = number(name, value)
         if step is not None:
             step = check_step(name, step)
-        if self._is_full():
+        if len(self._points) + self._outbox.weight >= MAX_WAITING:
+            self._drop(1, f"{MAX_WAITING:,} points")
             return
         if step is None:
             step = next(counter)
@@ -131,6 +158,42 @@ class MetricWriter:
         name = check_name(name)
         for value in [checked_value(name, value) for value in values]:
             self.log(name, value)
+
+    def log_metrics(self, values: Mapping[str, Any], step: SupportsIndex | None = None) -> None:
+        """Take one value for each name, all of one time; all of them or, when one is wrong, none.
+        Without `step` each name is counted on.
+
+        Raises:
+            InvalidMetric: a name, a value or the step is wrong; nothing was taken.
+        """
+        if not isinstance(values, Mapping):
+            raise InvalidMetric(
+                f"log_metrics takes a dict of names and values, not a {type(values).__name__}."
+            )
+        checked = [(check_name(n), checked_value(n, value)) for n, value in values.items()]
+        for name, value in checked:
+            if not isinstance(value, float):
+                value_json(name, value)
+        if step is not None and checked:
+            step = check_step(checked[0][0], step)
+        for name, value in checked:
+            self.log(name, value, step)
+
+    def log_series(self, name: str, steps: Any, values: Any, times: Any = None) -> None:
+        """Take many points of one name at once; all of them or, when one is wrong, none.
+
+        Raises:
+            InvalidMetric: see series_values.py; nothing was taken.
+        """
+        name = check_name(name)
+        pieces = series_values.pieces(name, steps, values, times, time.time_ns() // 1000)
+        if len(self._points) + self._outbox.weight >= MAX_WAITING:
+            self._drop(sum(len(piece.steps) for piece in pieces), f"{MAX_WAITING:,} points")
+            return
+        for piece in pieces:
+            self._outbox.put(piece, len(piece.steps) - 1)
+        if self._thread is None and pieces:
+            self._start()
 
     def log_record(
         self,
@@ -167,15 +230,17 @@ class MetricWriter:
         Raises:
             FlushTimeout: the message says how many points wait and why. They are kept.
         """
-        if self._thread is None and self._outbox.is_empty and self._records.is_empty:
-            return
-        markers = [self._outbox.mark(), self._records.mark()]
+        outboxes = [one for one in (self._outbox, self._records) if not one.is_empty]
+        asked = [outbox.ask() for outbox in outboxes]
         deadline = time.monotonic() + timeout
-        if not self._start():
-            self._outbox.deliver(deadline)
-            self._records.deliver(deadline)
+        if outboxes and not (
+            self._start() and all(outbox.send_in_background() for outbox in outboxes)
+        ):
+            for outbox in outboxes:  # the interpreter is ending
+                outbox.form()
+                outbox.deliver(deadline)
         self._hurry.set()
-        if not all(marker.wait(max(0.0, deadline - time.monotonic())) for marker in markers):
+        if not all(one.wait(max(0.0, deadline - time.monotonic())) for one in asked):
             raise FlushTimeout(
                 f"{self.waiting} of {self.label} could not be sent within {timeout:g} s. "
                 f"{self.trouble or 'The gateway is slow.'} They are kept and sent when it answers."
@@ -183,37 +248,44 @@ class MetricWriter:
         self._say_dropped()
 
     def close(self, timeout: float) -> None:
-        """Flush, then end the thread. A later `log` starts a new one.
+        """Flush, then end the threads and delete the spool. A later `log` starts anew.
 
         Raises:
-            FlushTimeout: as in `flush`; the thread goes on.
+            FlushTimeout: as in `flush`; the threads go on.
         """
         self.flush(timeout)
+        thread = self._thread
         self._closed = True
         self._hurry.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSE_SECONDS)
 
-    def _is_full(self) -> bool:
-        if self._outbox.has_room(MAX_WAITING):
-            return False
-        self._drop(f"{MAX_WAITING:,} points")
-        return True
+    def keep(self) -> Path | None:
+        """Put what was not sent on disk, now, and say where; None: some of it is in memory alone.
+        For the end of a process."""
+        for outbox in (self._outbox, self._records):
+            outbox.form()
+            outbox.spool.sync(at_once=True)
+        unformed = self._points or self._records.incoming
+        return None if unformed else self.spools.kept_in
 
     def _are_records_full(self) -> bool:
         if self._records.weight < MAX_WAITING_BYTES:
             return False
-        self._drop(f"{MAX_WAITING_BYTES:,} bytes of records")
+        self._drop(1, f"{MAX_WAITING_BYTES:,} bytes of records")
         return True
 
-    def _drop(self, most: str) -> None:
+    def _drop(self, count: int, most: str) -> None:
         if not self.dropped:
             logger.error(
-                "runhistory: %s has %s waiting, the most that are kept. What is logged is "
-                "DROPPED until the gateway answers. %s",
+                "runhistory: %s has a full spool and %s waiting for room there, the most that are "
+                "kept. What is logged is DROPPED until the gateway answers. %s "
+                "(RUNHISTORY_SPOOL_BYTES is the spool's limit.)",
                 self.label,
                 most,
                 self.trouble,
             )
-        self.dropped += 1
+        self.dropped += count
 
     def _say_dropped(self) -> None:
         with self._saying:  # so that nobody who flushes is back before it is said
@@ -247,14 +319,25 @@ class MetricWriter:
 
     def _run(self) -> None:
         while not self._closed:
-            self._hurry.wait(self._interval)
+            is_behind = self._outbox.is_behind
+            self._hurry.wait(max(INTERVAL_BEHIND, self._interval) if is_behind else self._interval)
             self._hurry.clear()
-            self._outbox.deliver()
-            self._records.deliver()
-            self._say_dropped()
+            self._form()
+        self._outbox.end()
+        self._records.end()
+        if self._outbox.is_empty and self._records.is_empty:
+            self.spools.remove()
         self._thread = None
         if self._points or self._records.incoming:  # logged by somebody who still saw the thread
             self._start()
+
+    def _form(self) -> None:
+        for outbox in (self._outbox, self._records):
+            outbox.form()
+            outbox.spool.sync()
+            if outbox.spool.batches:
+                outbox.send_in_background()
+        self._say_dropped()
 
 
 def checked_value(name: str, value: Any) -> float | str | None:

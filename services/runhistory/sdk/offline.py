@@ -12,11 +12,11 @@ from typing import Any, NoReturn, SupportsIndex
 
 from runhistory.domain.values import RunError
 from runhistory.events.record_batch import RecordKind
+from runhistory.sdk.batch import Attachment
 from runhistory.sdk.errors import OfflineRunError
 from runhistory.sdk.http import PATIENCE, Body
 from runhistory.sdk.metric_values import check_name, check_step
 from runhistory.sdk.metric_writer import checked_value
-from runhistory.sdk.outbox import Attachment
 from runhistory.sdk.run import Run
 from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.run_facts import RunFacts

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import orjson
 
 from runhistory.domain.ids import is_run_id, new_command_id
+from runhistory.sdk.batch import Batch
 from runhistory.sdk.errors import InvalidRequest
 from runhistory.sdk.http import PATIENCE, Body, Connection
-from runhistory.sdk.outbox import Batch
 
 LINES_A_PAGE: Final = 1_000
 RECORDS_A_PAGE: Final = 10_000
@@ -49,14 +49,14 @@ class RunClient:
         answer: dict[str, Any] = self.connection.send("POST", f"{self._path}/commands", command)
         return answer
 
-    def send_points(self, attempt: int, body: bytes) -> None:
-        """Send a metric batch, one try."""
+    def send_points(self, attempt: int, body: bytes, patience: float = 0.0) -> None:
+        """Send a metric batch; one try, unless there is patience for more."""
         path = f"{self._path}/attempts/{attempt}/metrics"
-        answer = self.connection.request("POST", path, body=body, patience=0.0)
+        answer = self.connection.request("POST", path, body=body, patience=patience)
         self.connection.remember(orjson.loads(answer.content))
 
-    def send_records(self, attempt: int, batch: Batch) -> None:
-        """Keep the files that a batch of records names, then send it; one try each."""
+    def send_records(self, attempt: int, batch: Batch, patience: float = 0.0) -> None:
+        """Keep the files that a batch of records names, then send it; as `send_points`."""
         for name, content, command_id in batch.attachments:
             path = self._path_to_keep(attempt, name)
             query = {"command_id": command_id}
@@ -66,12 +66,12 @@ class RunClient:
                 body=content,
                 query=query,
                 content_type="application/octet-stream",
-                patience=0.0,
+                patience=patience,
                 answer_within=FILE_SECONDS,
             )
             self.connection.remember(orjson.loads(kept.content))
         path = f"{self._path}/attempts/{attempt}/records"
-        answer = self.connection.request("POST", path, body=batch.body, patience=0.0)
+        answer = self.connection.request("POST", path, body=batch.body, patience=patience)
         self.connection.remember(orjson.loads(answer.content))
 
     def series(self, keys: Sequence[str], attempt: str | None = None) -> list[dict[str, Any]]:

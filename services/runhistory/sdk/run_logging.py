@@ -6,7 +6,7 @@ images, charts and large tables included.
 
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, SupportsIndex
 
@@ -15,13 +15,15 @@ import msgspec
 from runhistory.domain.ids import new_command_id
 from runhistory.events.record_batch import RecordKind
 from runhistory.sdk import record_values, run_metrics
+from runhistory.sdk.batch import Attachment
 from runhistory.sdk.charts import Chart, chart
 from runhistory.sdk.farewell import writer_for
 from runhistory.sdk.images import image
+from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.metric_values import check_name
 from runhistory.sdk.metric_writer import MetricWriter
-from runhistory.sdk.outbox import Attachment
 from runhistory.sdk.run_facts import RunFacts
+from runhistory.sdk.spool_folder import WriterSpools
 
 FLUSH_SECONDS: Final = 300.0
 
@@ -54,6 +56,35 @@ class RunLogging(RunFacts):
         if description:
             _say_not_kept("log")
         (self._writer or self._open_writer()).log(name, value, step)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: SupportsIndex | None = None) -> None:
+        """Log one value for each name, at one step: `run.log_metrics({"loss": 0.4, "acc": 0.9})`.
+
+        Values are as in `log`. All of them are taken, or none when one is wrong. Without `step`
+        each name is counted on.
+
+        Raises:
+            InvalidMetric: a name, value or the step is wrong; the message names the metric.
+        """
+        (self._writer or self._open_writer()).log_metrics(metrics, step)
+
+    def log_series(self, name: str, steps: Any, values: Any, times: Any = None) -> None:
+        """Log many points of one name at once: `run.log_series("loss", range(1000), losses)`.
+
+        `steps`, `values` and `times` are lists, numpy arrays or torch tensors of one dimension and
+        one length; what lies on a GPU is fetched in one go. They are copied before this returns.
+
+        Args:
+            steps: whole numbers of 64 bits, in any order.
+            values: numbers; NaN and infinities are kept.
+            times: when each was measured, in seconds since 1970 (`time.time()`), datetimes or
+                numpy's datetime64; all now, without it.
+
+        Raises:
+            InvalidMetric: the lengths differ, or an element is wrong: the message has the name and
+                the element's place, such as values[17]. Nothing was taken.
+        """
+        (self._writer or self._open_writer()).log_series(name, steps, values, times)
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
         """Log each element, counted on; all of them, or none when one is wrong.
@@ -210,12 +241,14 @@ class RunLogging(RunFacts):
     def _open_writer(self) -> MetricWriter:
         attempt, client = self.attempt, self._client
         key = (client.connection.address, client.run_id, attempt)
+        settings = spool_settings()
         self._writer = writer_for(
             key,
             lambda on_start: MetricWriter(
                 lambda batch: client.send_points(attempt, batch.body),
                 lambda batch: client.send_records(attempt, batch),
                 f"run {client.run_id}",
+                spools=lambda writer: WriterSpools.of(settings, *key, writer),
                 on_start=on_start,
             ),
         )

@@ -11,6 +11,9 @@ from runhistory.worker.processes import WORKER_ID_VARIABLE
 
 _NOT_INHERITED = {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"}
 
+_HANDED_DOWN = {"RUNHISTORY_SPOOL", "RUNHISTORY_SPOOL_BYTES", "RUNHISTORY_SPOOL_SYNC_SECONDS"}
+"""Of our own settings: where this machine keeps what could not be sent."""
+
 
 def marks(worker_id: str, run_id: str, attempt: int) -> dict[str, str]:
     """What everything that is started for an attempt has in its environment."""
@@ -60,5 +63,6 @@ def _inherited() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in _NOT_INHERITED and not name.startswith("RUNHISTORY_")
+        if name in _HANDED_DOWN
+        or (name not in _NOT_INHERITED and not name.startswith("RUNHISTORY_"))
     }

@@ -13,6 +13,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A current folder with nothing in it, and no RUNHISTORY_ variables."""
     for name in ("URL", "WORKSPACE", "TOKEN", "RUN_ID", "ATTEMPT", "EXPERIMENT"):
         monkeypatch.delenv(f"RUNHISTORY_{name}", raising=False)
+    monkeypatch.setenv("RUNHISTORY_SPOOL", str(tmp_path / "spool"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

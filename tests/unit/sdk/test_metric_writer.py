@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from runhistory.sdk.errors import (
 )
 from runhistory.sdk.metric_encoding import encode
 from runhistory.sdk.metric_writer import MetricWriter
+from tests.support.spools import in_memory, spools_in
 
 Points = list[tuple[str, int, float]]
 
@@ -73,12 +75,18 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def writer_to() -> Iterator[Callable[[Any], MetricWriter]]:
+def writer_to(tmp_path: Path) -> Iterator[Callable[..., MetricWriter]]:
     made: list[MetricWriter] = []
 
-    def make(send: Any) -> MetricWriter:
+    def make(send: Any, max_bytes: int = 2**30) -> MetricWriter:
         made.append(
-            MetricWriter(lambda batch: send(batch.body), no_records, "run r", interval=0.01)
+            MetricWriter(
+                lambda batch: send(batch.body),
+                no_records,
+                "run r",
+                spools=spools_in(tmp_path / "spool", max_bytes=max_bytes),
+                interval=0.01,
+            )
         )
         return made[-1]
 
@@ -112,7 +120,11 @@ def test_every_point_is_in_exactly_one_batch_in_order(
         patch.setattr(outbox, "BATCH_ITEMS", batch_points)
         patch.setattr(outbox, "LONGEST_PAUSE", 0.002)
         writer = MetricWriter(
-            lambda batch: gateway.send(batch.body), no_records, "run r", interval=0.001
+            lambda batch: gateway.send(batch.body),
+            no_records,
+            "run r",
+            spools=in_memory,
+            interval=0.001,
         )
         expected: Points = []
         counted: dict[str, int] = {}
@@ -130,13 +142,20 @@ def test_every_point_is_in_exactly_one_batch_in_order(
     assert writer.waiting == ""
 
 
+def poll(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
 def same(left: Points, right: Points) -> bool:
     """Equal, NaN being NaN."""
     return repr(left) == repr(right)
 
 
 def test_points_of_many_threads_are_all_there_each_threads_in_order(
-    writer_to: Callable[[Any], MetricWriter],
+    writer_to: Callable[..., MetricWriter],
 ) -> None:
     gateway = Gateway(["down", "lost answer"] * 10)
     writer = writer_to(gateway.send)
@@ -159,7 +178,7 @@ def test_points_of_many_threads_are_all_there_each_threads_in_order(
     assert sorted(step for name, step, _ in points if name == "shared") == list(range(16_000))
 
 
-def test_a_given_step_does_not_move_the_count(writer_to: Callable[[Any], MetricWriter]) -> None:
+def test_a_given_step_does_not_move_the_count(writer_to: Callable[..., MetricWriter]) -> None:
     gateway = Gateway()
     writer = writer_to(gateway.send)
     for step in (None, 100, None, -(2**63), None):
@@ -169,7 +188,7 @@ def test_a_given_step_does_not_move_the_count(writer_to: Callable[[Any], MetricW
 
 
 def test_a_refused_call_takes_nothing_and_counts_nothing(
-    writer_to: Callable[[Any], MetricWriter],
+    writer_to: Callable[..., MetricWriter],
 ) -> None:
     gateway = Gateway()
     writer = writer_to(gateway.send)
@@ -191,7 +210,7 @@ def test_a_refused_call_takes_nothing_and_counts_nothing(
 
 
 def test_log_returns_at_once_while_the_gateway_hangs(
-    writer_to: Callable[[Any], MetricWriter],
+    writer_to: Callable[..., MetricWriter],
 ) -> None:
     release = threading.Event()
 
@@ -215,7 +234,7 @@ def test_log_returns_at_once_while_the_gateway_hangs(
 
 
 def test_a_batch_that_is_refused_is_dropped_loudly_and_the_rest_arrives(
-    writer_to: Callable[[Any], MetricWriter], caplog: pytest.LogCaptureFixture
+    writer_to: Callable[..., MetricWriter], caplog: pytest.LogCaptureFixture
 ) -> None:
     gateway = Gateway()
 
@@ -237,7 +256,7 @@ def test_a_batch_that_is_refused_is_dropped_loudly_and_the_rest_arrives(
 
 
 def test_a_404_of_the_first_moments_is_not_believed(
-    writer_to: Callable[[Any], MetricWriter],
+    writer_to: Callable[..., MetricWriter],
 ) -> None:
     gateway = Gateway()
     early = iter([True, True, True])
@@ -254,7 +273,7 @@ def test_a_404_of_the_first_moments_is_not_believed(
 
 
 def test_a_404_that_stays_is_believed(
-    writer_to: Callable[[Any], MetricWriter], monkeypatch: pytest.MonkeyPatch
+    writer_to: Callable[..., MetricWriter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "DOUBT", 0.02)
 
@@ -268,7 +287,7 @@ def test_a_404_that_stays_is_believed(
 
 
 def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
-    writer_to: Callable[[Any], MetricWriter],
+    writer_to: Callable[..., MetricWriter],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -280,20 +299,23 @@ def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
             raise Unavailable("nobody there")
         gateway.send(body)
 
-    writer = writer_to(send)
+    writer = writer_to(send, max_bytes=1)
     with caplog.at_level(logging.WARNING, logger="runhistory"):
+        writer.log("loss", -1)
+        poll(lambda: writer.spools.points.batches == 1)  # and the spool is full
         for i in range(150):
             writer.log("loss", i)
         assert writer.dropped == 50
         assert "DROPPED" in caplog.text
         up.set()
         writer.flush(10)
-    assert [value for _, _, value in gateway.points(writer.id)] == [float(i) for i in range(100)]
+    found = [value for _, _, value in gateway.points(writer.id)]
+    assert found == [float(i) for i in range(-1, 100)]
     assert "50 points or records of run r were dropped" in caplog.text
 
 
 def test_a_signal_handler_may_log_during_the_very_first_log(
-    monkeypatch: pytest.MonkeyPatch, writer_to: Callable[[Any], MetricWriter]
+    monkeypatch: pytest.MonkeyPatch, writer_to: Callable[..., MetricWriter]
 ) -> None:
     """The handler runs on top of the frame that starts the thread, as signal handlers do."""
     gateway = Gateway()
@@ -321,7 +343,7 @@ def test_a_signal_handler_may_log_during_the_very_first_log(
     assert len(started) == 1
 
 
-def test_a_closed_writer_takes_points_again(writer_to: Callable[[Any], MetricWriter]) -> None:
+def test_a_closed_writer_takes_points_again(writer_to: Callable[..., MetricWriter]) -> None:
     gateway = Gateway()
     writer = writer_to(gateway.send)
     for i in range(3):

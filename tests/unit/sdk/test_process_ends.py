@@ -28,9 +28,17 @@ def environment(gateway: ScriptedGateway) -> dict[str, str]:
 
 
 def run_script(
-    gateway: ScriptedGateway, code: str, seconds: float = 60
+    gateway: ScriptedGateway, code: str, seconds: float = 60, patient_seconds: float = 30.0
 ) -> subprocess.CompletedProcess[str]:
-    code = "from runhistory import Run\nrun = Run.get_context()\n" + textwrap.dedent(code)
+    """`patient_seconds`: so long nothing is said at the end, on a busy machine too."""
+    before = f"""
+        from runhistory import Run
+        from runhistory.sdk import farewell
+
+        farewell.PATIENT_SECONDS = {patient_seconds}
+        run = Run.get_context()
+        """
+    code = textwrap.dedent(before) + textwrap.dedent(code)
     return subprocess.run(
         [sys.executable, "-c", code],
         env=environment(gateway),
@@ -67,7 +75,7 @@ def test_leaving_the_program_waits_for_a_gateway_that_comes_back(gateway: Script
         return taken(request) if time.monotonic() > began + 5 else Answer(0, None)
 
     gateway.script = later
-    done = run_script(gateway, "run.log('loss', 1)")
+    done = run_script(gateway, "run.log('loss', 1)", patient_seconds=1.0)
     assert list(gateway.points().values()) == [[("loss", 0, 1.0)]]
     assert "1 points of run" in done.stderr  # says what it waits for
     assert done.returncode == 0
@@ -80,10 +88,11 @@ def test_what_could_not_be_sent_is_said(gateway: ScriptedGateway) -> None:
     done = run_script(
         gateway,
         """
-        from runhistory.sdk import farewell
-        farewell.EXIT_SECONDS = 6
+        import os
+        os.environ["RUNHISTORY_EXIT_SECONDS"] = "6"
         for i in range(7): run.log('loss', i)
         """,
+        patient_seconds=1.0,
     )
     assert done.returncode == 0
     assert "7 points" in done.stderr

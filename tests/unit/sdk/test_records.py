@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,16 +19,17 @@ from runhistory import Experiment, Run, Workspace
 from runhistory.domain.values import FileName
 from runhistory.events.record_batch import MAX_RECORDS, check
 from runhistory.sdk import outbox, run_metrics
+from runhistory.sdk.batch import Batch
 from runhistory.sdk.charts import chart
 from runhistory.sdk.errors import InvalidMetric, Unavailable
 from runhistory.sdk.images import image
 from runhistory.sdk.metric_writer import MetricWriter
-from runhistory.sdk.outbox import Batch
 from runhistory.sdk.record_encoding import Item, encode
 from runhistory.sdk.record_values import columns_from_json, record_json, row, table, value_json
 from runhistory.sdk.run_logging import _attachment
 from tests.support.record_strategies import TABLES
 from tests.support.scripted_gateway import Answer, Request, ScriptedGateway
+from tests.support.spools import in_memory, spools_in
 
 CONFUSION = {
     "schema_type": "confusion_matrix",
@@ -117,7 +119,7 @@ def test_many_small_records_are_several_batches() -> None:
 def test_texts_and_numbers_of_a_name_are_counted_in_one_order() -> None:
     points: list[Batch] = []
     records: list[Batch] = []
-    writer = MetricWriter(points.append, records.append, "run r", interval=0.01)
+    writer = MetricWriter(points.append, records.append, "run r", spools=in_memory, interval=0.01)
     for value in (1.5, "two", None, 4, "five"):
         writer.log("x", value)
     writer.log_record("x", "row", {"a": 1})
@@ -158,7 +160,7 @@ def test_a_batch_and_its_file_are_sent_until_both_are_answered_for(
 
 
 def test_records_beyond_the_memory_for_them_are_dropped_loudly(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("runhistory.sdk.metric_writer.MAX_WAITING_BYTES", 10_000)
     monkeypatch.setattr(outbox, "LONGEST_PAUSE", 0.01)
@@ -170,14 +172,20 @@ def test_records_beyond_the_memory_for_them_are_dropped_loudly(
             raise Unavailable("nobody there")
         records.append(batch)
 
-    writer = MetricWriter(records.append, send, "run r", interval=0.01)
+    spools = spools_in(tmp_path / "spool", max_bytes=1)
+    writer = MetricWriter(records.append, send, "run r", spools=spools, interval=0.01)
+    writer.log("x", "y")
+    deadline = time.monotonic() + 10
+    while not writer.spools.records.batches:  # until the spool is full
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
     for _ in range(20):
         writer.log("x", "y" * 1_000)
     assert writer.dropped > 5
     assert "DROPPED" in caplog.text
     up = True
     writer.close(10)
-    assert 9 <= sum(batch.items for batch in records) <= 11
+    assert 10 <= sum(batch.items for batch in records) <= 12
     writer.log("x", "again")
     writer.close(10)
     assert len(check(records[-1].body).records) == 1

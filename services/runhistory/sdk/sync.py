@@ -1,0 +1,124 @@
+"""Sending what processes that are gone have left in their spools (spool_folder.py).
+
+The batches go as they are, in order, under the ids that they have had from the beginning: what the
+gateway has already counts once. It takes points of runs that are over. Nobody else sends from the
+same spool meanwhile. What cannot be sent now (no gateway, no good token, no such run) stays; what
+the gateway refuses for good is reported and goes. Delivery: every batch at least once, in order.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from runhistory.sdk.address import Address, from_environment
+from runhistory.sdk.batch import Batch
+from runhistory.sdk.errors import NotFound, RunHistoryError, Unauthorized, Unavailable
+from runhistory.sdk.http import PATIENCE, Connection
+from runhistory.sdk.limits import spool_root
+from runhistory.sdk.run_client import RunClient
+from runhistory.sdk.spool_folder import Left, Owner, adopt, folders
+
+Progress = Callable[[int], object]
+"""So many points and records more are done with."""
+
+logger: Final = logging.getLogger("runhistory")
+
+
+def send(left: Left, progress: Progress = lambda items: None, patience: float = PATIENCE) -> None:
+    """Send all that a writer left, then delete its folder.
+
+    Raises:
+        RunHistoryError: not everything could be sent; the rest stays, in order.
+    """
+    owner = left.owner
+    connection = Connection(_address(left))
+    client = RunClient(connection, owner.run_id)
+    try:
+        for stream, spool in left.spools.items():
+            while (batch := spool.first()) is not None:
+                try:
+                    if stream == "points":
+                        client.send_points(owner.attempt, batch.body, patience)
+                    else:
+                        client.send_records(owner.attempt, batch, patience)
+                except RunHistoryError as error:
+                    if not _is_final(error):
+                        raise
+                    _report_refusal(owner, stream, batch, error)
+                spool.done(batch)
+                progress(batch.items)
+    finally:
+        connection.close()
+    _report_damage(left)
+    left.remove()
+
+
+def send_in_background() -> None:
+    """Send what is left, quietly and with one try for each writer, in a thread of its own."""
+    root = spool_root()
+    if root is None or not root.is_dir():
+        return
+    thread = threading.Thread(
+        target=_send_all_quietly, args=(root,), name="runhistory-sync", daemon=True
+    )
+    with contextlib.suppress(RuntimeError):  # the interpreter is ending
+        thread.start()
+
+
+def _send_all_quietly(root: Path) -> None:
+    for folder in folders(root):
+        try:
+            with adopt(folder) as left:
+                if left is not None:
+                    send(left, patience=0.0)
+        except (RunHistoryError, OSError) as error:
+            logger.debug("runhistory: what is left in %s stays there: %s", folder, error)
+
+
+def _address(left: Left) -> Address:
+    """Where it was to go; with the token of today, if one is set for that gateway."""
+    owner, token = left.owner, left.owner.token
+    try:
+        here = from_environment()
+        if here.url == owner.url and here.token:
+            token = here.token
+    except RunHistoryError:
+        pass
+    return Address(owner.url, owner.workspace, token, origin=f"{left.path / 'writer.json'}")
+
+
+def _is_final(error: RunHistoryError) -> bool:
+    """Whether it would be refused for ever. Of a run that is not there nobody knows: the gateway
+    may be another one under the same address."""
+    if isinstance(error, NotFound):
+        return error.status == 410
+    return not isinstance(error, Unavailable | Unauthorized)
+
+
+def _report_refusal(owner: Owner, stream: str, batch: Batch, error: RunHistoryError) -> None:
+    logger.error(
+        "runhistory: %s %s of run %s (writer %s, seq %d) were REFUSED and are lost: %s",
+        f"{batch.items:,}",
+        stream,
+        owner.run_id,
+        owner.writer,
+        batch.seq,
+        error,
+    )
+
+
+def _report_damage(left: Left) -> None:
+    for spool in left.spools.values():
+        for damage in spool.damage:
+            logger.warning(
+                "runhistory: the last %s bytes of %s of run %s were cut off or altered and are "
+                "not sent: what was being written when the process was killed. They are kept in "
+                "%s.",
+                f"{damage.size - damage.offset:,}",
+                damage.path.name,
+                left.owner.run_id,
+                left.path.parent / "damaged",
+            )
