@@ -43,8 +43,9 @@ test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS)
 
-bench: setup  ## measure a stack of its own (FIGURES="create_run_p50_ms …" for some)
-	@$(BIN)/python -m bench.run_history $(if $(FIGURES),--only $(FIGURES))
+bench: setup  ## measure stacks of its own: tables, and bench/results/*.json
+	@$(BIN)/python -m bench.run_history
+	@$(BIN)/python -m bench.ingest
 
 lint: setup  ## ruff, mypy and the import rule
 	$(BIN)/ruff check

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from runhistory.runtime.settings import PORT_OFFSETS
 from runhistory.sdk.workspace import Workspace
 from runhistory.stack import commands
 from runhistory.stack.identity import processes_with
@@ -42,6 +43,11 @@ class BenchStack:
     def url(self) -> str:
         """The gateway."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def engine_url(self) -> str:
+        """ClickHouse itself."""
+        return f"http://127.0.0.1:{self.port + PORT_OFFSETS['engine']}"
 
     @property
     def environment(self) -> dict[str, str]:

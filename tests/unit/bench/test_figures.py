@@ -1,13 +1,21 @@
-"""The bench measures every figure that was promised, and writes what is read by others."""
+"""The benches measure every figure that was promised, and write what is read by others."""
 
+import itertools
 import json
 
 import pytest
+from bench import ingest
 from bench.figures.figure import Details, Measured, percentile
 from bench.figures.machine import MachineLog, loop_rate
-from bench.run_history import FIGURES, encoded, main, table
+from bench.load import Plan, bodies
+from bench.run_history import FIGURES, SUITE
+from bench.runner import Suite, encoded, run, table
+from hypothesis import given
+from hypothesis import strategies as st
 
-PROMISED = {
+from runhistory.events.metric_batch import check
+
+RUN_HISTORY = {
     "stack_up_s": ("less", 12),
     "import_sdk_ms": ("less", 150),
     "submit_to_first_line_s": ("less", 3),
@@ -19,6 +27,23 @@ PROMISED = {
     "idle_rss_mb": ("less", 1600),
     "idle_cpu_percent": ("less", 8),
 }
+INGEST = {
+    "native_points_per_s": ("more", 1_000_000),
+    "native_vs_engine_ratio": ("more", 0.5),
+    "small_batches_points_per_s": ("more", 300_000),
+    "sdk_points_per_s": ("more", 200_000),
+    "sdk_log_call_p50_us": ("less", 2),
+    "sdk_log_call_p99_us": ("less", 20),
+    "visible_p50_ms": ("less", 250),
+    "visible_p99_ms": ("less", 1_000),
+    "sink_cpu_at_1000_runs": ("less", 0.5),
+    "bytes_per_point_noise": ("less", 10),
+    "bytes_per_point_float32": ("less", 6.5),
+    "sink_rss_mb": ("less", 400),
+    "gateway_rss_mb": ("less", 400),
+    "rate_held": ("more", 0.8),
+}
+LONG_RUNS = {"sink_rss_mb", "gateway_rss_mb", "rate_held"}  # minutes each: once a night is enough
 
 
 def _measured() -> list[Measured]:
@@ -31,9 +56,29 @@ def _machine() -> MachineLog:
     return MachineLog(loops_per_s=[30.0], load=[0.1, 2.0], busy_percent=[50.0])
 
 
-def test_every_promised_figure_is_measured_against_its_goal() -> None:
-    assert {one.name: (one.better, one.goal) for one in FIGURES} == PROMISED
-    assert all(callable(one.measure) and one.rounds >= 3 for one in FIGURES)
+@pytest.mark.parametrize(("suite", "promised"), [(SUITE, RUN_HISTORY), (ingest.SUITE, INGEST)])
+def test_every_promised_figure_is_measured_against_its_goal(
+    suite: Suite, promised: dict[str, tuple[str, float]]
+) -> None:
+    assert {one.name: (one.better, one.goal) for one in suite.figures} == promised
+    several = [one for one in suite.figures if one.name not in LONG_RUNS]
+    assert all(one.rounds >= 2 for one in several)
+
+
+@given(st.integers(0, 50), st.integers(1, 200), st.integers(1, 20))
+def test_load_is_batches_that_the_gateway_takes_of_points_that_differ(
+    run: int, points: int, keys: int
+) -> None:
+    plan = Plan("", "w", ("r",) * 51, points, keys)
+    batches = [check(body) for body in itertools.islice(bodies(plan, run), 3)]
+    assert [batch.seq for batch in batches] == [0, 1, 2]
+    seen = [
+        (batch.key_index[i], batch.steps[i], batch.times[i])
+        for batch in batches
+        for i in range(points)
+    ]
+    assert len(set(seen)) == 3 * points
+    assert len({time for _, _, time in seen}) == 3 * points
 
 
 def test_results_are_a_list_of_name_value_and_unit() -> None:
@@ -55,7 +100,7 @@ def test_table_marks_what_misses_its_goal() -> None:
 
 def test_unknown_figure_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--only", "no_such_figure"])
+        run(SUITE, ["--only", "no_such_figure"])
     assert "create_run_p50_ms" in capsys.readouterr().err
 
 
