@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runhistory.domain.ids import new_run_id
+from runhistory.kafka.topics import partitions_of
 from runhistory.sdk.workspace import Workspace
 from tests.support.event_streams import everything, subscribed
 from tests.support.gateway_world import GatewayClient, batch, error_of, eventually, lines
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.infrastructure
 
 DOCS = Path(__file__).parents[3] / "docs" / "events.md"
 LATENCY_SAMPLES = 60
-FAR_AHEAD = ",".join(f"{number}:999999" for number in range(8))
+FAR_AHEAD = ",".join(f"{number}:999999" for number in range(len(partitions_of("run.events"))))
 
 
 async def tag(client: GatewayClient, run_id: str, *values: int) -> None:
