@@ -1,6 +1,6 @@
 -- Events: one message of run.events is one row of the landing table; `data` is its JSON.
--- Each view parses it once, in a subquery: an alias would be analysed anew wherever it stands,
--- and that is most of what a small INSERT costs.
+-- Analysing a view is most of what a small INSERT costs, and grows with how often a tuple stands in
+-- it, times that tuple's length: so each view parses `data` in a subquery, into few short tuples.
 --
 -- An event's `version` (1, 2, 3, … within its run) orders the facts about a run, so the newest
 -- of each is max((version, fact)): in any order of arrival, and however often it arrives.
@@ -132,43 +132,62 @@ ORDER BY (workspace, run_id);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.runs_from_landing TO {storage}.runs AS
 SELECT
-    event.workspace AS workspace,
-    toFixedString(unhex(event.run_id), 16) AS run_id,
-    event.experiment_id AS experiment_id,
-    event.content.experiment AS experiment,
-    event.content.type AS type,
-    event.content.created_by AS created_by,
-    event.content.parent_run_id AS parent_run_id,
-    event.content.reproduces AS reproduces,
-    event.content.spec.compute_target AS compute_target,
-    if(event_type = 'run.snapshot_taken.v1', event.snapshot_id, event.content.spec.snapshot_id) AS snapshot_id,
+    workspace,
+    toFixedString(unhex(id), 16) AS run_id,
+    experiment_id,
+    experiment,
+    kind AS type,
+    created_by,
+    parent_run_id,
+    reproduces,
+    compute_target,
+    if(event_type = 'run.snapshot_taken.v1', taken, submitted) AS snapshot_id,
     if(raw_spec = 'null', '', raw_spec) AS spec,
     if(event_type = 'run.created.v1', decided, never) AS created,
-    (event.version, event.status, event.attempt, decided) AS state,
-    (if(isNull(event.display_name), 0, event.version), ifNull(event.display_name, '')) AS display_name,
-    if(event_type = 'run.created.v1', (event.version, event.content.description), (if(isNull(event.description), 0, event.version), ifNull(event.description, ''))) AS description,
-    (if(event_type IN ('run.archived.v1', 'run.reactivated.v1'), event.version, 0), event_type = 'run.archived.v1') AS archived,
+    (version, status, attempt, decided) AS state,
+    (if(isNull(name), 0, version), ifNull(name, '')) AS display_name,
+    if(event_type = 'run.created.v1', (version, first_text), (if(isNull(text), 0, version), ifNull(text, ''))) AS description,
+    (if(event_type IN ('run.archived.v1', 'run.reactivated.v1'), version, 0), event_type = 'run.archived.v1') AS archived,
     -- a claim begins a new attempt: what the attempt before it came to is over
-    (if(event_type IN ('run.started.v1', 'run.claimed.v1'), event.version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
-    (if(is_end, event.version, 0), if(is_end, decided, never)) AS ended,
+    (if(event_type IN ('run.started.v1', 'run.claimed.v1'), version, 0), if(event_type = 'run.started.v1', decided, never)) AS started,
+    (if(is_end, version, 0), if(is_end, decided, never)) AS ended,
     -- before a worker claims it, a node may be started for it: then that is where it will be
-    (if(event_type IN ('run.provisioning.v1', 'run.claimed.v1'), event.version, 0), event.worker_id, event.node, event.gpus) AS claim,
-    (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), event.version, 0), event.exit_code, event.signal) AS exit,
-    (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), event.version, 0), event.error.code, event.error.message, event.error.details) AS error,
-    (if(event_type = 'run.cancel_requested.v1', event.version, 0), event.reason) AS cancel,
-    (if(event_type = 'run.environment_recorded.v1', event.version, 0), raw_environment) AS environment
+    (if(event_type IN ('run.provisioning.v1', 'run.claimed.v1'), version, 0), worker_id, node, gpus) AS claim,
+    (if(event_type IN ('run.exited.v1', 'run.claimed.v1'), version, 0), exit_code, signal) AS exit,
+    (if(event_type IN ('run.failed.v1', 'run.claimed.v1'), version, 0), code, message, details) AS error,
+    (if(event_type = 'run.cancel_requested.v1', version, 0), reason) AS cancel,
+    (if(event_type = 'run.environment_recorded.v1', version, 0), raw_environment) AS environment
 FROM
 (
     SELECT
-        type AS event_type,
-        type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1') AS is_end,
-        parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+        event_type,
+        event_type IN ('run.completed.v1', 'run.failed.v1', 'run.canceled.v1') AS is_end,
+        decided,
         toDateTime64(0, 6, 'UTC') AS never,
-        JSONExtractRaw(data, 'content', 'spec') AS raw_spec,
-        JSONExtractRaw(data, 'environment') AS raw_environment,
-        JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name Nullable(String), description Nullable(String), snapshot_id String, worker_id String, node String, gpus Array(String), exit_code Nullable(Int64), signal String, reason String, error Tuple(code String, message String, details String), content Tuple(type String, experiment String, description String, created_by String, parent_run_id String, reproduces String, spec Tuple(compute_target String, snapshot_id String)))') AS event
-    FROM {storage}.events_landing
-    WHERE type LIKE 'run.%'
+        raw_spec,
+        raw_environment,
+        event.1 AS workspace, event.2 AS id, event.3 AS version, event.4 AS status, event.5 AS attempt,
+        event.6 AS experiment_id, event.7 AS name, event.8 AS text, event.9 AS taken, event.10 AS reason,
+        claimed.1 AS worker_id, claimed.2 AS node, claimed.3 AS gpus, exited.1 AS exit_code, exited.2 AS signal,
+        failed.1 AS code, failed.2 AS message, failed.3 AS details,
+        content.1 AS kind, content.2 AS experiment, content.3 AS first_text, content.4 AS created_by,
+        content.5 AS parent_run_id, content.6 AS reproduces, asked.1 AS compute_target, asked.2 AS submitted
+    FROM
+    (
+        SELECT
+            type AS event_type,
+            parseDateTime64BestEffort(time, 6, 'UTC') AS decided,
+            JSONExtractRaw(data, 'content', 'spec') AS raw_spec,
+            JSONExtractRaw(data, 'environment') AS raw_environment,
+            JSONExtract(data, 'Tuple(workspace String, run_id String, version UInt64, status String, attempt UInt32, experiment_id String, display_name Nullable(String), description Nullable(String), snapshot_id String, reason String)') AS event,
+            JSONExtract(data, 'Tuple(worker_id String, node String, gpus Array(String))') AS claimed,
+            JSONExtract(data, 'Tuple(exit_code Nullable(Int64), signal String)') AS exited,
+            JSONExtract(data, 'error', 'Tuple(code String, message String, details String)') AS failed,
+            JSONExtract(data, 'content', 'Tuple(type String, experiment String, description String, created_by String, parent_run_id String, reproduces String)') AS content,
+            JSONExtract(data, 'content', 'spec', 'Tuple(compute_target String, snapshot_id String)') AS asked
+        FROM {storage}.events_landing
+        WHERE type LIKE 'run.%'
+    )
 );
 
 -- What is said in names and values: tags, properties and params of runs, tags of experiments. The
