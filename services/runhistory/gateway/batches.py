@@ -1,32 +1,114 @@
-"""Append a checked batch (points, log lines, records) to its topic, as a CloudEvent of its run."""
+"""Take a batch of points, lines or records: check it, put our envelope around it, append it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from runhistory.events import cloudevents
+from msgspec import Struct
+
+from runhistory.events import cloudevents, log_batch, metric_batch, record_batch
 from runhistory.events.codec import Watermark
-from runhistory.gateway.context import Gateway
+from runhistory.events.log_batch import LOG_LINES_WRITTEN
+from runhistory.events.metric_batch import METRICS_LOGGED
+from runhistory.events.record_batch import RECORDS_LOGGED
+from runhistory.gateway.context import MAX_JSON_BYTES, Gateway
 from runhistory.runtime import metrics
 
 SOURCE: Final = "runhistory/gateway"
 
 
-async def append_batch(
-    gateway: Gateway, *, topic: str, type: str, run_id: str, batch_id: str, value: bytes
+class Envelope(Struct, frozen=True):
+    """Whose batch it is: from the URL and the caller's token, never from the body."""
+
+    workspace: str
+    run_id: str
+    attempt: int
+
+
+class CheckedBatch(Struct, frozen=True):
+    """A body that is right: who numbered it, and the message that is stored."""
+
+    writer: str
+    seq: int
+    value: bytes
+    points: int = 0
+
+
+class BatchKind(Struct, frozen=True, kw_only=True):
+    """Where batches of one kind go, how large a body may be, and how it is read.
+
+    `read` raises InvalidBatch for a body that is not right.
+    """
+
+    topic: str
+    type: str
+    max_bytes: int
+    read: Callable[[bytes, Envelope], CheckedBatch]
+
+
+async def take_batch(
+    gateway: Gateway, kind: BatchKind, envelope: Envelope, body: bytes
 ) -> Watermark:
-    """Append it and return where it lies; `batch_id` stays over the client's retries.
+    """Append the batch and return where it lies, once all in-sync replicas have it.
 
     Raises:
+        InvalidBatch: nothing of it was kept.
+        RunNotFound, RunDeleted, AttemptNotFound: there is no such attempt.
         LogUnavailable: the outcome is unknown.
     """
+    batch = kind.read(body, envelope)
+    run_id, attempt = envelope.run_id, envelope.attempt
+    await gateway.attempts.require(envelope.workspace, run_id, attempt)
     headers = cloudevents.headers(
-        id=f"{run_id}:{batch_id}",
-        type=type,
+        id=f"{run_id}:{batch.writer}:{attempt}:{batch.seq}",  # stays over the client's retries
+        type=kind.type,
         source=SOURCE,
         subject=run_id,
         time=datetime.now(UTC),
     )
-    watermark = await gateway.appender.append(topic, run_id.encode(), value, headers)
-    metrics.GATEWAY_BATCHES.labels(topic).inc()
-    metrics.GATEWAY_BATCH_BYTES.labels(topic).inc(len(value))
+    watermark = await gateway.appender.append(kind.topic, run_id.encode(), batch.value, headers)
+    metrics.GATEWAY_BATCHES.labels(kind.topic).inc()
+    metrics.GATEWAY_BATCH_BYTES.labels(kind.topic).inc(len(batch.value))
+    metrics.GATEWAY_POINTS.inc(batch.points)
     return watermark
+
+
+def _points(body: bytes, envelope: Envelope) -> CheckedBatch:
+    batch = metric_batch.check(body)
+    value = metric_batch.splice(
+        body, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
+    )
+    return CheckedBatch(batch.writer, batch.seq, value, len(batch.steps))
+
+
+def _lines(body: bytes, envelope: Envelope) -> CheckedBatch:
+    batch = log_batch.check(body)
+    value = log_batch.encode(
+        batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
+    )
+    return CheckedBatch(batch.writer, batch.seq, value)
+
+
+def _records(body: bytes, envelope: Envelope) -> CheckedBatch:
+    batch = record_batch.check(body)
+    value = record_batch.encode(
+        batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
+    )
+    return CheckedBatch(batch.writer, batch.seq, value)
+
+
+POINTS: Final = BatchKind(
+    topic="run.metrics",
+    type=METRICS_LOGGED,
+    max_bytes=metric_batch.MAX_BATCH_BYTES,
+    read=_points,
+)
+LINES: Final = BatchKind(
+    topic="run.logs", type=LOG_LINES_WRITTEN, max_bytes=MAX_JSON_BYTES, read=_lines
+)
+RECORDS: Final = BatchKind(
+    topic="run.records",
+    type=RECORDS_LOGGED,
+    max_bytes=record_batch.MAX_BATCH_BYTES,
+    read=_records,
+)

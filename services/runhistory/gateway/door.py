@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import hmac
 import time
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
+from litestar.types import HTTPScope, Message, Receive, Send
 
-from runhistory.gateway.errors import ApiError
+from runhistory.gateway.errors import ApiError, answer_error
 from runhistory.runtime import metrics
 from runhistory.runtime.settings import is_loopback_authority
 
@@ -26,10 +27,13 @@ DISCARD_SECONDS: Final = 10.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+HTTPApp = Callable[[HTTPScope, Receive, Send], Awaitable[None]]
+
+
 class Door:
     """The ASGI application that is served: checks, then `app`, and a count for each request."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, loopback_only: bool) -> None:
+    def __init__(self, app: HTTPApp, *, token: str | None, loopback_only: bool) -> None:
         self._app, self._loopback_only = app, loopback_only
         self._expected = f"Bearer {token}".encode() if token else None
 
@@ -41,7 +45,7 @@ class Door:
             if refusal is None:
                 await self._app(scope, exchange.receive, exchange.send)
             else:
-                await _answer(refusal, exchange.send)
+                await answer_error(refusal, exchange.send)
         finally:
             exchange.count(scope)
 
@@ -83,18 +87,6 @@ def _foreign(headers: dict[bytes, bytes]) -> ApiError | None:
 def _is_loopback_origin(origin: str) -> bool:
     scheme, separator, authority = origin.partition("://")
     return scheme in {"http", "https"} and bool(separator) and is_loopback_authority(authority)
-
-
-async def _answer(error: ApiError, send: Send) -> None:
-    body = error.body()
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        **error.headers,
-    }
-    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": int(error.status), "headers": encoded})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 class _Exchange:

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Send
 from msgspec import Struct
 from obstore.exceptions import BaseError as ObjectStoreError
 
@@ -64,9 +65,10 @@ class ApiError(Exception):
 
 def respond(request: Request[Any, Any, Any], exception: Exception) -> Response[bytes]:
     """The answer to whatever a handler raised."""
-    error = translate(request, exception)
-    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request_failed", path=request.url.path, exc_info=exception)
+    if isinstance(exception, HTTPException):
+        error = _of_framework(request, exception)
+    else:
+        error = translate(request.url.path, exception)
     return Response(
         error.body(),
         status_code=error.status,
@@ -75,13 +77,32 @@ def respond(request: Request[Any, Any, Any], exception: Exception) -> Response[b
     )
 
 
-def translate(request: Request[Any, Any, Any], exception: Exception) -> ApiError:
-    """What an exception of ours, of an adapter or of the framework means to the caller."""
+async def answer_error(error: ApiError, send: Send) -> None:
+    """The same answer, where the framework is not asked."""
+    body = error.body()
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        **error.headers,
+    }
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": int(error.status), "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def translate(path: str, exception: Exception) -> ApiError:
+    """What an exception of ours or of an adapter means to the caller; a bug is logged."""
+    error = _of_ours(exception)
+    if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request_failed", path=path, exc_info=exception)
+    return error
+
+
+def _of_ours(exception: Exception) -> ApiError:
     match exception:
         case ApiError():
             return exception
-        case HTTPException():
-            return _of_framework(request, exception)
         case TooLarge() | BlobTooLarge():
             return ApiError(413, "too_large", str(exception))
         case TooManyPoints():

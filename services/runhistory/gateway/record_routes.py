@@ -7,10 +7,9 @@ from litestar import get, post
 from litestar.middleware import DefineMiddleware
 from litestar.params import JSONBody, QueryParameter
 
-from runhistory.events import record_batch
-from runhistory.events.record_batch import RECORDS_LOGGED, RecordBatch, RecordKind
+from runhistory.events.record_batch import RecordBatch, RecordKind
 from runhistory.gateway.admission import Admission
-from runhistory.gateway.batches import append_batch
+from runhistory.gateway.batches import RECORDS, Envelope, take_batch
 from runhistory.gateway.bodies import Written
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.parameters import CursorQuery
@@ -27,8 +26,6 @@ from runhistory.gateway.wire import (
 from runhistory.query import records
 from runhistory.query.records import MAX_RECORDS, RecordPage
 
-RECORDS_TOPIC: Final = "run.records"
-
 
 @post(
     "/runs/{run_id:str}/attempts/{attempt:int}/records",
@@ -36,8 +33,8 @@ RECORDS_TOPIC: Final = "run.records"
     operation_id="log_records",
     dto=raw_body(RecordBatch),
     return_dto=None,
-    request_max_body_size=record_batch.MAX_BATCH_BYTES,
-    middleware=[DefineMiddleware(Admission, limit=record_batch.MAX_BATCH_BYTES)],
+    request_max_body_size=RECORDS.max_bytes,
+    middleware=[DefineMiddleware(Admission, limit=RECORDS.max_bytes)],
     responses=fails(404, 410, 413),
 )
 async def log_records(
@@ -52,15 +49,8 @@ async def log_records(
     The same batch (writer and seq) again counts once. A record with a file names one that the
     run kept, or is about to keep.
     """
-    batch = record_batch.check(data)
-    await request.gateway.attempts.require(workspace, run_id, attempt)
-    watermark = await append_batch(
-        request.gateway,
-        topic=RECORDS_TOPIC,
-        type=RECORDS_LOGGED,
-        run_id=run_id,
-        batch_id=f"{batch.writer}:{attempt}:{batch.seq}",
-        value=record_batch.encode(batch, workspace=workspace, run_id=run_id, attempt=attempt),
+    watermark = await take_batch(
+        request.gateway, RECORDS, Envelope(workspace, run_id, attempt), data
     )
     return Written(str(watermark))
 

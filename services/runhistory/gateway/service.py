@@ -13,6 +13,7 @@ from runhistory.clickhouse.client import EngineUnavailable
 from runhistory.gateway.app import create_app
 from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
+from runhistory.gateway.batch_door import BatchDoor
 from runhistory.gateway.batches import SOURCE
 from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
 from runhistory.gateway.door import Door
@@ -49,7 +50,7 @@ async def main(service: Service) -> None:
     settings = service.settings
     async with _gateway(settings) as gateway:
         door = Door(
-            create_app(gateway),
+            BatchDoor(create_app(gateway), gateway),
             token=settings.token,
             loopback_only=is_loopback(settings.host),
         )

@@ -9,14 +9,13 @@ from litestar.params import JSONBody
 
 from runhistory.domain.commands import CreateRun
 from runhistory.domain.ids import new_command_id
-from runhistory.events import log_batch, metric_batch
-from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogBatch
-from runhistory.events.metric_batch import METRICS_LOGGED, MetricBatch
+from runhistory.events.log_batch import LogBatch
+from runhistory.events.metric_batch import MetricBatch
 from runhistory.gateway.admission import Admission
-from runhistory.gateway.batches import append_batch
+from runhistory.gateway.batches import LINES, POINTS, Envelope, take_batch
 from runhistory.gateway.bodies import CommandResult, RunCreation, Written
 from runhistory.gateway.checks import check_run_content, check_wish
-from runhistory.gateway.context import MAX_JSON_BYTES, GatewayRequest
+from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.sending import created_status, result_of, send
 from runhistory.gateway.wire import (
     AttemptParameter,
@@ -27,10 +26,6 @@ from runhistory.gateway.wire import (
     strict_body,
 )
 from runhistory.gateway.wishes import RunCommand, to_command
-from runhistory.runtime import metrics
-
-METRICS_TOPIC: Final = "run.metrics"
-LOGS_TOPIC: Final = "run.logs"
 
 
 @post(
@@ -82,8 +77,8 @@ async def send_command(
     operation_id="log_metrics",
     dto=raw_body(MetricBatch),
     return_dto=None,
-    request_max_body_size=metric_batch.MAX_BATCH_BYTES,
-    middleware=[DefineMiddleware(Admission, limit=metric_batch.MAX_BATCH_BYTES)],
+    request_max_body_size=POINTS.max_bytes,
+    middleware=[DefineMiddleware(Admission, limit=POINTS.max_bytes)],
     responses=fails(404, 410, 413),
 )
 async def log_metrics(
@@ -97,17 +92,9 @@ async def log_metrics(
 
     The same batch (writer and seq) again counts once.
     """
-    batch = metric_batch.check(data)
-    await request.gateway.attempts.require(workspace, run_id, attempt)
-    watermark = await append_batch(
-        request.gateway,
-        topic=METRICS_TOPIC,
-        type=METRICS_LOGGED,
-        run_id=run_id,
-        batch_id=f"{batch.writer}:{attempt}:{batch.seq}",
-        value=metric_batch.splice(data, workspace=workspace, run_id=run_id, attempt=attempt),
+    watermark = await take_batch(
+        request.gateway, POINTS, Envelope(workspace, run_id, attempt), data
     )
-    metrics.GATEWAY_POINTS.inc(len(batch.steps))
     return Written(str(watermark))
 
 
@@ -117,7 +104,7 @@ async def log_metrics(
     operation_id="write_logs",
     dto=raw_body(LogBatch),
     return_dto=None,
-    middleware=[DefineMiddleware(Admission, limit=MAX_JSON_BYTES)],
+    middleware=[DefineMiddleware(Admission, limit=LINES.max_bytes)],
     responses=fails(404, 410, 413),
 )
 async def write_logs(
@@ -128,16 +115,7 @@ async def write_logs(
     data: JSONBody[bytes],
 ) -> Written:
     """Write a batch of console lines. The same batch (writer and seq) again counts once."""
-    batch = log_batch.check(data)
-    await request.gateway.attempts.require(workspace, run_id, attempt)
-    watermark = await append_batch(
-        request.gateway,
-        topic=LOGS_TOPIC,
-        type=LOG_LINES_WRITTEN,
-        run_id=run_id,
-        batch_id=f"{batch.writer}:{attempt}:{batch.seq}",
-        value=log_batch.encode(batch, workspace=workspace, run_id=run_id, attempt=attempt),
-    )
+    watermark = await take_batch(request.gateway, LINES, Envelope(workspace, run_id, attempt), data)
     return Written(str(watermark))
 
 
