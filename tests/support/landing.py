@@ -23,10 +23,10 @@ def next_offset() -> int:
     return next(_offsets)
 
 
-def insert(client: Client, table: str, rows: Sequence[Row]) -> None:
+def insert(client: Client, table: str, rows: Sequence[Row], storage: str = STORAGE) -> None:
     """One INSERT into a landing table."""
     client.raw_insert(
-        f"{STORAGE}.{table}", insert_block=b"\n".join(map(orjson.dumps, rows)), fmt="JSONEachRow"
+        f"{storage}.{table}", insert_block=b"\n".join(map(orjson.dumps, rows)), fmt="JSONEachRow"
     )
 
 
