@@ -1,7 +1,7 @@
 """Batches sent to run.metrics with a ledger of their points, and ClickHouse held against it.
 
 The oracle: `runhistory.points` shows exactly the points that were produced, each once; and
-every batch that was produced is in the storage table `batches`, with as many points as it had.
+every batch that was produced is in `runhistory.batches`, with as many points as it had.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import load_storages
 from runhistory.domain.ids import new_run_id
 from runhistory.events import cloudevents
 from runhistory.events.metric_batch import METRICS_LOGGED, MetricsLogged
@@ -31,9 +31,9 @@ POINTS = """
     SELECT run_id, key, step, attempt, writer, seq, index, value FROM runhistory.points
     WHERE workspace = {workspace:String}
 """
-BATCHES = f"""
-    SELECT lower(hex(run_id)), attempt, writer, seq, points FROM {STORAGE}.batches FINAL
-    WHERE workspace = {{workspace:String}}
+BATCHES = """
+    SELECT run_id, attempt, writer, seq, points FROM runhistory.batches
+    WHERE workspace = {workspace:String}
 """
 
 
@@ -133,8 +133,9 @@ class SinkLedger:
 
     def stored_twice(self) -> int:
         """How many rows of `points` are repetitions that no reader sees."""
+        storage = load_storages(open_client(self.clickhouse)).reading
         rows = self._rows(
-            f"SELECT count() FROM {STORAGE}.points WHERE workspace = {{workspace:String}}"
+            f"SELECT count() FROM {storage}.points WHERE workspace = {{workspace:String}}"
         )
         return int(rows[0][0]) - len(self.points)
 

@@ -42,6 +42,7 @@ MAX_ROWS: Final = 10_000
 WAITING: Final = 32
 _GRACE_SECONDS: Final = 5
 _LOOK_SECONDS: Final = 1.0
+_TABLES_SECONDS: Final = 2.0
 _MIB: Final = 1 << 20
 
 
@@ -116,6 +117,7 @@ class SqlEngine:
         self._opening = asyncio.Lock()
         self._client: AsyncClient | None = None
         self._tables: list[str] = []
+        self._tables_until = 0.0
         self._ending: set[asyncio.Task[None]] = set()
 
     async def rows(self, query: str, *, workspace: str, limit: int = MAX_ROWS) -> SqlRows:
@@ -298,8 +300,10 @@ class SqlEngine:
                     autogenerate_session_id=False,
                     query_retries=0,
                 )
-                self._tables = await _storage_tables(client)
                 self._client = client
+            if time.monotonic() >= self._tables_until:
+                self._tables = await _storage_tables(self._client)
+                self._tables_until = time.monotonic() + _TABLES_SECONDS
             return self._client
 
     @contextlib.contextmanager
@@ -347,11 +351,20 @@ def _readable(limit: str, value: int) -> str:
 
 
 async def _storage_tables(client: AsyncClient) -> list[str]:
-    """The tables below the views, which hold all workspaces' rows."""
+    """The tables below the views, which hold all workspaces' rows.
+
+    Those of a next storage database are named before it is there: a rebuild may make it, and
+    readers may switch to it, before this is asked again.
+    """
     found = await client.query(
-        "SELECT database || '.' || table FROM system.columns "
+        "SELECT database, table FROM system.columns "
         "WHERE name = 'workspace' AND match(database, '^projection_[0-9]+$') "
         "AND table NOT IN (SELECT name FROM system.tables WHERE engine IN ('Null', "
-        "'MaterializedView')) ORDER BY 1"
+        "'MaterializedView')) ORDER BY 1, 2"
     )
-    return [str(name) for (name,) in found.result_rows]
+    names = {(str(database), str(table)) for database, table in found.result_rows}
+    following = {
+        (f"projection_{int(database.removeprefix('projection_')) + 1}", table)
+        for database, table in names
+    }
+    return [f"{database}.{table}" for database, table in sorted(names | following)]

@@ -9,7 +9,6 @@ from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
 from runhistory.clickhouse.client import reporting_unavailable
-from runhistory.clickhouse.migrations import STORAGE
 
 ERASED_TABLES: Final = (
     *("points", "rollup", "batches", "log_lines", "records"),
@@ -33,7 +32,7 @@ class ErasedRows:
     The client is asked for in the thread that uses it.
     """
 
-    def __init__(self, client: Callable[[], Client], storage: str = STORAGE) -> None:
+    def __init__(self, client: Callable[[], Client], storage: str) -> None:
         self._client, self._storage = client, storage
 
     def due(self) -> list[DeletedRun]:

@@ -29,6 +29,7 @@ from msgspec import Struct
 from obstore.exceptions import BaseError as ObjectStoreError
 
 from runhistory.clickhouse.client import EngineUnavailable, open_client
+from runhistory.clickhouse.storages import FIRST_STORAGE, Storages, load_storages
 from runhistory.kafka.log_ends import LogEnds
 from runhistory.kafka.topics import partitions_of
 from runhistory.objects.store import ObjectNotFound, ObjectStore
@@ -63,7 +64,7 @@ class Eraser:
         self._clickhouse = clickhouse
         self._client: Client | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="erasure")
-        self._rows = ErasedRows(self._connected)
+        self._rows = ErasedRows(self._connected, FIRST_STORAGE)
         self._next_purge = self._next_sweep = 0.0
 
     async def run(self) -> None:
@@ -81,7 +82,9 @@ class Eraser:
             await self._ends.stop()
 
     async def look(self) -> None:
-        """Erase what is due now."""
+        """Erase what is due now, in the storage that readers see."""
+        storages: Storages = await self._query(load_storages)
+        self._rows = ErasedRows(self._connected, storages.reading)
         while due := await self._in_thread(self._rows.due):
             for workspace, runs in _by_workspace(due).items():
                 await self._let_go(workspace, runs)

@@ -56,6 +56,8 @@ class Group(ConsumerRebalanceListener):
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self.epoch = 0
+        self.assignments = 0
+        """Counts the generations of the group in which we were given something, as they begin."""
         self._consumer = consumer
         self._committing = asyncio.Lock()
         self._held: list[Message] = []
@@ -150,6 +152,11 @@ class Group(ConsumerRebalanceListener):
         """Whether the group has given us something to read."""
         return bool(self._consumer.assignment())
 
+    @property
+    def holding(self) -> bool:
+        """Whether there are records that the next `take` gives out first."""
+        return bool(self._held)
+
     async def _poll(self, wait: float) -> list[Message]:
         found: dict[TopicPartition, list[KafkaRecord]] = await self._consumer.getmany(
             timeout_ms=int(wait * 1000), max_records=BITE
@@ -166,6 +173,7 @@ class Group(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Reading begins at each partition's last commit."""
+        self.assignments += 1
         log.info("partitions_assigned", epoch=self.epoch, partitions=_names(assigned))
 
 

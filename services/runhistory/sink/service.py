@@ -17,8 +17,6 @@ from typing import Any, Final
 import structlog
 from aiokafka.errors import KafkaError
 
-from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
 from runhistory.kafka.clients import open_consumer
 from runhistory.kafka.log_ends import LogEnds
 from runhistory.objects.store import ObjectStore
@@ -36,7 +34,8 @@ from runhistory.sink.cycle import Cycle
 from runhistory.sink.dead_letters import Cemetery, DeadLetterTopics
 from runhistory.sink.erasure import Eraser, Pace
 from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded
-from runhistory.sink.store import ClickHouseStore, Store, Unavailable
+from runhistory.sink.storages import WrittenStorages
+from runhistory.sink.store import Store, Unavailable
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
@@ -154,7 +153,7 @@ async def main(
         **CONSUMER_SETTINGS,
     )
     group, letters = Group(consumer), DeadLetterTopics(settings.kafka)
-    store = ClickHouseStore(lambda: open_client(settings.clickhouse, STORAGE), STORAGE)
+    store = WrittenStorages(settings.clickhouse, lambda: group.assignments)
     conditions = Conditions(service.health, "kafka", "clickhouse")
     erasing = _start_erasing(settings)
     sink = Sink(make_cycle(group, store, letters), group, store, conditions, service.stopping)

@@ -13,8 +13,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import local
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
+from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from runhistory.clickhouse.client import EngineUnavailable
@@ -73,6 +74,8 @@ UNREADABLE_CODES: Final = frozenset(
 
 _REASON_LENGTH: Final = 1_000
 
+Answer = TypeVar("Answer")
+
 
 class Unavailable(Exception):
     """Nothing is known to be stored: try again later. The message is the reason."""
@@ -110,11 +113,25 @@ class ClickHouseStore:
 
     async def insert(self, table: str, rows: Sequence[bytes]) -> None:
         """See Store."""
-        await self._in_thread(self._insert, table, rows)
+        await self.insert_into(self._database, table, rows)
+
+    async def insert_into(self, database: str, table: str, rows: Sequence[bytes]) -> None:
+        """The same, into another storage database's landing table."""
+        await self._in_thread(self._insert, f"{database}.{table}", rows)
 
     async def ping(self) -> None:
         """See Store."""
         await self._in_thread(self._ping)
+
+    async def ask(self, question: Callable[[Client], Answer]) -> Answer:
+        """What `question` gets to know from ClickHouse, in a thread.
+
+        Raises:
+            Unavailable: it is not there.
+        """
+        answers: list[Answer] = []
+        await self._in_thread(lambda: answers.append(question(self._client())))
+        return answers[0]
 
     def close(self) -> None:
         """Give the threads back; does not wait for an INSERT that hangs."""
@@ -133,7 +150,7 @@ class ClickHouseStore:
 
     def _insert(self, table: str, rows: Sequence[bytes]) -> None:
         self._client().raw_insert(
-            f"{self._database}.{table}",
+            table,
             insert_block=b"\n".join(rows),
             settings=INSERT_SETTINGS,
             fmt="JSONEachRow",
