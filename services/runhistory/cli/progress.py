@@ -1,4 +1,4 @@
-"""Progress bars for bytes and points on their way, where they can be drawn."""
+"""Progress bars for bytes and points on their way and for steps, where they can be drawn."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -49,3 +49,35 @@ def counting_bar(title: str, total: int) -> Iterator[Callable[[int], object]]:
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda more: bar.update(task, advance=more)
+
+
+@contextmanager
+def step_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A line on stderr for each step of long work: how much is done, how fast, how long it takes.
+
+    Called with a step's title, what is done and the total.
+    """
+    from rich import progress
+    from rich.console import Console
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> str:
+            return f"{task.speed:,.0f}/s" if task.speed and (task.total or 0) > 1 else ""
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.completed:,}/{task.total:,}"),
+        Rate(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def tell(title: str, done: int, total: int) -> None:
+            if title not in tasks:
+                tasks[title] = bar.add_task(title, total=max(total, 1))
+            over = max(total, 1)
+            bar.update(tasks[title], completed=done if total else over, total=over)
+
+        yield tell
