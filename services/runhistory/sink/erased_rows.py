@@ -33,21 +33,21 @@ class ErasedRows:
     """
 
     def __init__(self, client: Callable[[], Client], storage: str) -> None:
-        self._client, self._storage = client, storage
+        self._client, self.storage = client, storage
 
     def due(self) -> list[DeletedRun]:
         """Deleted runs that wait, the first deleted first, with all of their events visible."""
         waiting = self._runs(
-            f"SELECT workspace, lower(hex(run_id)) FROM {self._storage}.deleted_runs "
+            f"SELECT workspace, lower(hex(run_id)) FROM {self.storage}.deleted_runs "
             "WHERE (workspace, run_id) NOT IN "
-            f"(SELECT workspace, run_id FROM {self._storage}.erasures) "
+            f"(SELECT workspace, run_id FROM {self.storage}.erasures) "
             f"GROUP BY workspace, run_id ORDER BY min(time) LIMIT {RUNS_AT_ONCE}"
         )
         if not waiting:
             return []
         # One INSERT fills several tables, one after the other.
         visible = self._runs(
-            f"SELECT DISTINCT workspace, lower(hex(run_id)) FROM {self._storage}.events "
+            f"SELECT DISTINCT workspace, lower(hex(run_id)) FROM {self.storage}.events "
             f"WHERE {_one_of(waiting)} AND type = 'run.deleted.v1'"
         )
         return [run for run in waiting if run in set(visible)]
@@ -55,7 +55,7 @@ class ErasedRows:
     def workspaces(self) -> list[str]:
         """Those that had a run erased."""
         return [
-            row[0] for row in self._rows(f"SELECT DISTINCT workspace FROM {self._storage}.erasures")
+            row[0] for row in self._rows(f"SELECT DISTINCT workspace FROM {self.storage}.erasures")
         ]
 
     def next_offsets(self) -> dict[int, int]:
@@ -70,17 +70,17 @@ class ErasedRows:
     def sweep(self) -> None:
         """Delete what came in of deleted runs after they were erased."""
         self._erase_where(
-            f"(workspace, run_id) IN (SELECT workspace, run_id FROM {self._storage}.deleted_runs)"
+            f"(workspace, run_id) IN (SELECT workspace, run_id FROM {self.storage}.deleted_runs)"
         )
 
     def remember(self, runs: Sequence[DeletedRun]) -> None:
         """They are erased, and are not `due` any more."""
         rows = ", ".join(f"('{run.workspace}', unhex('{run.run_id}'), now64(3))" for run in runs)
-        self._command(f"INSERT INTO {self._storage}.erasures VALUES {rows}")
+        self._command(f"INSERT INTO {self.storage}.erasures VALUES {rows}")
 
     def _erase_where(self, condition: str) -> None:
         for table in ERASED_TABLES:
-            name = f"{self._storage}.{table}"
+            name = f"{self.storage}.{table}"
             # A deletion is a mutation, which looks at every part: none for nothing.
             if self._rows(f"SELECT 1 FROM {name} WHERE {condition} LIMIT 1"):
                 self._command(f"DELETE FROM {name} WHERE {condition}")

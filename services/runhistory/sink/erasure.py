@@ -84,7 +84,7 @@ class Eraser:
     async def look(self) -> None:
         """Erase what is due now, in the storage that readers see."""
         storages: Storages = await self._query(load_storages)
-        self._rows = ErasedRows(self._connected, storages.reading)
+        self._rows.storage = storages.reading
         while due := await self._in_thread(self._rows.due):
             for workspace, runs in _by_workspace(due).items():
                 await self._let_go(workspace, runs)

@@ -9,10 +9,11 @@ without being a member.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from runhistory.kafka.clients import close, open_consumer
@@ -22,10 +23,19 @@ TOPIC: Final = "run.metrics.dlq"
 """One that no sink reads."""
 PATIENCE_SECONDS: Final = 60.0
 """A member that is frozen is missed for its session's length (10 s)."""
+ONLY_ONE: Final = "rebuild"
+"""The group that a rebuild is a member of for as long as it runs."""
+SESSION_MS: Final = 6_000
+"""So long a rebuild that was killed counts as running: the shortest that brokers allow."""
+GOODBYE_SECONDS: Final = 10.0
 
 
 class GroupStuck(Exception):
-    """The sinks' group does not begin a new generation."""
+    """A group does not begin a new generation."""
+
+
+class NotAlone(Exception):
+    """Another rebuild is running."""
 
 
 class _Joined(ConsumerRebalanceListener):
@@ -49,7 +59,47 @@ async def new_generation(bootstrap: str) -> AsyncIterator[None]:
         GroupStuck: it does not come about in PATIENCE_SECONDS.
         aiokafka.errors.KafkaError: the broker is away.
     """
-    member = await open_consumer(bootstrap, client_id="rebuild", group_id=GROUP)
+    async with _membership(bootstrap, GROUP):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def only_one(bootstrap: str) -> AsyncIterator[Callable[[], bool]]:
+    """Nobody else is inside at the same time; what is given tells whether that is so still.
+
+    Who was killed inside counts as being there for a session's length (6 s).
+
+    Raises:
+        NotAlone: somebody else is inside.
+        GroupStuck, aiokafka.errors.KafkaError: as `new_generation`.
+    """
+    await wait_for_goodbye(bootstrap, ONLY_ONE)
+    async with _membership(bootstrap, ONLY_ONE, session_timeout_ms=SESSION_MS) as member:
+        if not member.assignment():
+            raise NotAlone  # the topic has one partition, and that is somebody else's
+        yield lambda: bool(member.assignment())
+
+
+async def wait_for_goodbye(bootstrap: str, group: str) -> None:
+    """Return when nobody is a member of the group; who was killed is one for a little longer.
+
+    Raises:
+        NotAlone: somebody goes on being one.
+        aiokafka.errors.KafkaError: the broker is away.
+    """
+    deadline = time.monotonic() + GOODBYE_SECONDS
+    while await _has_members(bootstrap, group):
+        if time.monotonic() > deadline:
+            raise NotAlone
+        await asyncio.sleep(0.5)
+
+
+@contextlib.asynccontextmanager
+async def _membership(
+    bootstrap: str, group: str, **settings: Any
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A member of the group, once it has begun a generation with it; reads nothing."""
+    member = await open_consumer(bootstrap, client_id="rebuild", group_id=group, **settings)
     joined = _Joined()
     try:
         member.subscribe([TOPIC], listener=joined)
@@ -57,10 +107,10 @@ async def new_generation(bootstrap: str) -> AsyncIterator[None]:
             await asyncio.wait_for(joined.event.wait(), PATIENCE_SECONDS)
         except TimeoutError:
             raise GroupStuck(
-                f"The sinks' consumer group did not settle in {PATIENCE_SECONDS:g} s. Look at "
-                "their logs, and try again."
+                f"The consumer group {group!r} did not settle in {PATIENCE_SECONDS:g} s. Look at "
+                "the sink's log, and try again."
             ) from None
-        yield
+        yield member
     finally:
         await close(member)
 
@@ -82,7 +132,7 @@ async def committed_offsets(bootstrap: str, group: str) -> TopicOffsets:
     return {place: one.offset for place, one in found.items() if one.offset >= 0}
 
 
-async def has_members(bootstrap: str, group: str) -> bool:
+async def _has_members(bootstrap: str, group: str) -> bool:
     """Whether somebody is a member of the group now.
 
     Raises:

@@ -23,6 +23,7 @@ from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.topics import partitions_of
 from runhistory.sink.batch import Batch, DeadLetter
 from runhistory.sink.cycle import Cycle
+from runhistory.sink.generation import SESSION_MS, NotAlone, wait_for_goodbye
 from runhistory.sink.group import CONSUMER_SETTINGS, Group, Superseded, TopicOffsets
 from runhistory.sink.rows import LANDINGS
 from runhistory.sink.store import ClickHouseStore, Unavailable
@@ -30,8 +31,6 @@ from runhistory.sink.store import ClickHouseStore, Unavailable
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 JOIN_SECONDS: Final = 30.0
-SESSION_MS: Final = 6_000
-"""So long whoever was killed counts as running: the shortest that a broker allows by default."""
 
 Progress = Callable[[int, int], None]
 """So many records so far, of so many."""
@@ -41,10 +40,6 @@ log: Any = structlog.get_logger(__name__)
 
 class LogIncomplete(Exception):
     """Records that are needed are gone from Kafka; the message says which."""
-
-
-class NotAlone(Exception):
-    """Another process reads for the same rebuild."""
 
 
 def all_places() -> list[TopicPartition]:
@@ -76,6 +71,7 @@ class LogReader:
             NotAlone: somebody else has some of them.
             aiokafka.errors.KafkaError: the broker is away.
         """
+        await wait_for_goodbye(self._bootstrap, self._group_id)
         await self._begin_at_zero()
         self._consumer = await self._open_consumer()
         self._group = Group(self._consumer)

@@ -51,17 +51,15 @@ from runhistory.clickhouse.migrations import (
 from runhistory.clickhouse.storages import Storages, load_storages, save_storages, storage_name
 from runhistory.kafka.log_ends import LogEnds
 from runhistory.sink.erased_rows import ErasedRows
-from runhistory.sink.generation import committed_offsets, has_members, new_generation
+from runhistory.sink.generation import NotAlone, committed_offsets, new_generation, only_one
 from runhistory.sink.group import GROUP, TopicOffsets
-from runhistory.sink.log_reader import LogIncomplete, LogReader, NotAlone, all_places
+from runhistory.sink.log_reader import LogIncomplete, LogReader, all_places
 
 ROUND_SECONDS: Final = 10.0
 """A round of reading that took no longer has come near enough to the end of the log."""
 ROUNDS: Final = 20
 SINK_SECONDS: Final = 60.0
 """So long the sinks may stand still behind where the log ended."""
-GOODBYE_SECONDS: Final = 10.0
-"""So long a killed rebuild may still count as running: a little longer than its session."""
 DROP_SECONDS: Final = 3.0
 """From the last change of the list to the dropping: a heartbeat, so that sinks have looked."""
 
@@ -100,6 +98,7 @@ class Rebuild:
     def __init__(self, bootstrap: str, clickhouse: str, tell: Tell) -> None:
         self._bootstrap, self._clickhouse, self._tell = bootstrap, clickhouse, tell
         self._ends = LogEnds(bootstrap, "rebuild-ends")
+        self._is_the_one: Callable[[], bool] = lambda: False
         self._client: Client = open_client(clickhouse, "default", answer_seconds=24 * 3600)
 
     async def run(self, wish: Wish) -> Outcome:
@@ -110,11 +109,12 @@ class Rebuild:
             EngineUnavailable, KafkaError, GroupStuck: see there. Start it again later.
         """
         try:
-            if wish == "abandon":
-                return await self._abandon()
-            if await self._finish_earlier():
-                return Outcome(done="switched", reading=self._storages().reading)
-            return await self._rebuild(wish)
+            async with only_one(self._bootstrap) as self._is_the_one:
+                if wish == "abandon":
+                    return await self._abandon()
+                if await self._finish_earlier():
+                    return Outcome(done="switched", reading=self._storages().reading)
+                return await self._rebuild(wish)
         except NotAlone:
             raise Refused(
                 "Another rebuild is running. Let it finish; if it was killed, wait some seconds."
@@ -126,7 +126,6 @@ class Rebuild:
         present = self._storages().reading
         other = await asyncio.to_thread(self._prepare, present)
         group = f"rebuild-{self._id_of(other)}"
-        await self._refuse_company(group)
         await self._refuse_gaps(group)
         self._refuse_lack_of_room(present, other)
         reader = LogReader(self._bootstrap, self._clickhouse, other, group)
@@ -155,6 +154,7 @@ class Rebuild:
     async def _joined(self, present: str, other: str) -> AsyncIterator[None]:
         """Inside, everything that the sinks commit is in both; afterwards, in what is read."""
         self._tell("join", 0, 1)
+        self._refuse_company()
         save_storages(self._client, Storages(present, (present, other)))
         try:
             async with new_generation(self._bootstrap):
@@ -231,9 +231,11 @@ class Rebuild:
     def _switch(self, present: str, other: str) -> None:
         """Let readers see the other one; killed within, it is done anew."""
         self._tell("switch", 0, 1)
+        self._refuse_company()
         if not is_up_to_date(self._client, present):
             raise Refused(f"The tables are not of this version. {_MIGRATE} {_NOTHING_LOST}")
         point_views(self._client, other)
+        self._refuse_company()
         save_storages(self._client, Storages(other, (present, other)))
         self._tell("switch", 1, 1)
 
@@ -274,6 +276,7 @@ class Rebuild:
         """A sink that did not look yet fails once, looks, and goes on; so wait for most."""
         self._tell("drop", 0, 1)
         await asyncio.sleep(DROP_SECONDS)
+        self._refuse_company()
         with reporting_unavailable():
             await asyncio.to_thread(
                 self._client.command, f"DROP DATABASE IF EXISTS {storage_name(storage)} SYNC"
@@ -303,13 +306,6 @@ class Rebuild:
             return is_up_to_date(self._client, other)
         except (MigrationRefused, ClickHouseError):
             return False
-
-    async def _refuse_company(self, group: str) -> None:
-        deadline = time.monotonic() + GOODBYE_SECONDS
-        while await has_members(self._bootstrap, group):
-            if time.monotonic() > deadline:
-                raise NotAlone
-            await asyncio.sleep(0.5)
 
     async def _refuse_gaps(self, group: str) -> None:
         """Every record from where reading begins has to be there."""
@@ -341,6 +337,11 @@ class Rebuild:
                 f"A rebuild needs about {(needed - there) >> 20:,} MiB more of disk beside the "
                 f"present tables, and ClickHouse has {free >> 20:,} MiB. Make room."
             )
+
+    def _refuse_company(self) -> None:
+        """Before each step that cannot be taken back: somebody who was frozen is not the one."""
+        if not self._is_the_one():
+            raise NotAlone
 
     def _storages(self) -> Storages:
         return load_storages(self._client)
