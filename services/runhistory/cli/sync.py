@@ -9,7 +9,7 @@ from runhistory.cli import console, words
 from runhistory.cli.progress import counting_bar
 
 if TYPE_CHECKING:
-    from runhistory.sdk.spool_folder import Left
+    from runhistory.sdk.spool_folder import Left, Owner
 
 
 def sync(
@@ -17,8 +17,8 @@ def sync(
         Path | None,
         typer.Argument(
             metavar="[DIR]",
-            help="A spool, or the folder of one writer in it. Default: RUNHISTORY_SPOOL, else "
-            "~/.local/state/runhistory/spool.",
+            help="A spool, the folder of a detached run, or a folder with some of them. Default: "
+            "RUNHISTORY_SPOOL, else ~/.local/state/runhistory/spool.",
         ),
     ] = None,
     only_list: Annotated[
@@ -33,6 +33,9 @@ def sync(
     so nothing is in the run twice; the run may be over. Programs that still run send theirs
     themselves, and the next program that logs sends what is left, too.
 
+    A detached run (RUNHISTORY_MODE=detached) was recorded without a gateway. DIR, which it named,
+    has all of it; it goes to the gateway that is set here, with the times of the recording.
+
     Exit code 1: something could not be sent, and stays where it is.
 
     \b
@@ -40,6 +43,7 @@ def sync(
       runhistory sync --list
       runhistory sync
       runhistory sync /scratch/job-17/spool
+      runhistory sync .runhistory/detached/20261124-101500-3f9a1c2e
     """
     from runhistory.sdk.errors import InvalidConfig
     from runhistory.sdk.limits import spool_root
@@ -50,7 +54,12 @@ def sync(
         raise InvalidConfig("RUNHISTORY_SPOOL is off, so nothing is kept here.")
     if directory is not None and not directory.is_dir():
         raise InvalidConfig(f"{directory} is no folder. `runhistory sync --list` shows the spool.")
-    found = [root] if (root / "writer.json").exists() else folders(root)
+    if (root / "writer.json").exists():
+        found = [root]
+    else:  # a spool, a detached run, or a folder of these
+        found = folders(root) or [
+            one for inner in sorted(root.glob("*/")) for one in folders(inner)
+        ]
     rows = [row for folder in found if (row := _one(folder, only_list=only_list)) is not None]
     if as_json:
         console.say_json(rows)
@@ -73,7 +82,7 @@ def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
                 return None
             row = {"run_id": owner.run_id, "writer": owner.writer, "state": "in use"}
             console.note(
-                f"Run {owner.run_id}: process {owner.process} on {owner.host} is at work, and "
+                f"{_name(owner)}: process {owner.process} on {owner.host} is at work, and "
                 "sends what it logs itself."
             )
             return row
@@ -82,23 +91,28 @@ def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
         row |= {stream: spool.items for stream, spool in left.spools.items()}
         if only_list:
             since = words.moment(_rfc3339(owner.began))
-            console.say(f"Run {owner.run_id}: {said} for {owner.url}, begun {since}, in {folder}")
+            console.say(f"{_name(owner)}: {said}, begun {since}, in {folder}")
             return row | {"state": "kept"}
         try:
-            _send(left, send)
+            url = _send(left, send)
         except RunHistoryError as error:
             console.error(
-                f"Run {owner.run_id}: {left.said} stay in {folder}: {error}"
+                f"{_name(owner)}: {left.said} stay in {folder}: {error}"
                 + (" Delete the folder to give them up." if error.status == 404 else "")
             )
             return row | {"state": "kept"}
-        console.say(f"Run {owner.run_id}: {said} sent to {owner.url}.")
+        console.say(f"{_name(owner)}: {said} sent to {url}.")
         return row | {"state": "sent"}
 
 
-def _send(left: "Left", send: Any) -> None:
-    with counting_bar(f"Run {left.owner.run_id[:12]}…", left.items) as advance:
-        send(left, advance)
+def _send(left: "Left", send: Any) -> str:
+    with counting_bar(_name(left.owner)[:16], left.items) as advance:
+        url: str = send(left, advance)
+        return url
+
+
+def _name(owner: "Owner") -> str:
+    return f"Run {owner.run_id}" if owner.run_id else f"Detached, process {owner.process}"
 
 
 def _rfc3339(seconds: float) -> str:

@@ -33,13 +33,18 @@ Instant = Annotated[datetime, Meta(tz=True, description="UTC")]
 
 
 class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every command carries. `run_id` names the aggregate (an experiment's id, for one)."""
+    """What every command carries. `run_id` names the aggregate (an experiment's id, for one).
+
+    `at` is when it was wished, of what was recorded without a gateway and is sent later. It counts
+    for interactive runs alone.
+    """
 
     TYPE: ClassVar[str]
 
     workspace: Workspace
     run_id: RunId
     command_id: CommandId
+    at: Instant | None = None
 
 
 class CreateRun(Command, frozen=True, kw_only=True, forbid_unknown_fields=True):

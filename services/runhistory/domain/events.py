@@ -46,7 +46,7 @@ class Event(Struct, frozen=True, kw_only=True):
     run_id: RunId
     version: Version
     command_id: CommandId
-    time: Annotated[datetime, Meta(tz=True, description="when it was decided (UTC)")]
+    time: Annotated[datetime, Meta(tz=True, description="when it happened (UTC)")]
 
     @property
     def event_id(self) -> str:
@@ -55,11 +55,16 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class RunEvent(Event, frozen=True, kw_only=True):
-    """An event of a run: with the status and the attempt that hold after it."""
+    """An event of a run: with the status and the attempt that hold after it.
+
+    Of a run that was recorded without a gateway and sent later, `time` is when it happened, as the
+    record says, and `decided` when it was decided. Else both are one, and `decided` is left out.
+    """
 
     status: RunStatus
     attempt: Attempt
     experiment_id: RunId
+    decided: Instant | None = None
 
 
 class RunCreated(RunEvent, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """Makes a run's events: the version, status and attempt that each carries come from here."""
 
+from datetime import datetime
 from typing import Any
 
-from runhistory.domain.commands import Command
+from runhistory.domain.commands import Command, CreateRun
 from runhistory.domain.decision import Accepted, Context
 from runhistory.domain.events import RunEvent
 from runhistory.domain.state import Run
@@ -20,11 +21,12 @@ class Recorder:
         self, run: Run | None, command: Command, context: Context, experiment_id: str = ""
     ) -> None:
         """`experiment_id` is needed for a run that does not exist yet."""
-        self._command, self._context = command, context
+        self._command = command
         self._experiment_id = run.experiment_id if run else experiment_id
         self._version = run.version if run else 0
         self._status = run.status if run else RunStatus.NOT_STARTED
         self._attempt = run.attempt if run else 0
+        self._time, self._decided = _times(run, command, context)
         self.events: list[RunEvent] = []
 
     def add(
@@ -50,7 +52,8 @@ class Recorder:
                 run_id=self._command.run_id,
                 version=self._version,
                 command_id=self._command.command_id,
-                time=self._context.now,
+                time=self._time,
+                decided=self._decided,
                 status=status,
                 attempt=self._attempt,
                 experiment_id=self._experiment_id,
@@ -62,3 +65,15 @@ class Recorder:
     def accepted(self) -> Accepted:
         """The decision that all of these happened."""
         return Accepted(tuple(self.events))
+
+
+def _times(run: Run | None, command: Command, context: Context) -> tuple[datetime, datetime | None]:
+    """When it happened and, where that was earlier, when it was decided. A script run's events
+    happen when they are decided: its place in the queue hangs on it."""
+    if isinstance(command, CreateRun):
+        is_interactive = command.content.type == "interactive"
+    else:
+        is_interactive = run is not None and run.type == "interactive"
+    if command.at is None or not is_interactive or command.at >= context.now:
+        return context.now, None
+    return command.at, context.now

@@ -15,7 +15,7 @@ from runhistory.domain.values import (
     Sha256,
     Text,
 )
-from runhistory.gateway.wishes import WishId
+from runhistory.gateway.wishes import WishedAt, WishId
 from runhistory.query.experiments import ExperimentSummary
 from runhistory.query.files import KeptFile
 from runhistory.query.metrics import Series, SeriesSummary
@@ -28,6 +28,7 @@ class RunCreation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     content: RunContent
     start: bool = False
     command_id: WishId = None
+    at: WishedAt = None
 
 
 class ExperimentCreation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

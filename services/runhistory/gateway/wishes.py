@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from runhistory.domain import commands
-from runhistory.domain.commands import Command
+from runhistory.domain.commands import Command, Instant
 from runhistory.domain.ids import experiment_id, new_command_id
 from runhistory.domain.values import (
     Attempt,
@@ -29,10 +29,20 @@ WishId = Annotated[
 ]
 
 
+WishedAt = Annotated[
+    Instant | None,
+    Meta(
+        description="when it was wished, of what was recorded without a gateway; counts for "
+        "interactive runs alone"
+    ),
+]
+
+
 class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     """A command to a run over HTTP: `type`, and the command's own fields."""
 
     command_id: WishId = None
+    at: WishedAt = None
 
 
 class Start(Wish, frozen=True, kw_only=True, tag="start"):

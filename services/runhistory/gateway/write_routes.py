@@ -46,6 +46,7 @@ async def create_run(
         command_id=data.command_id or new_command_id(),
         content=data.content,
         start=data.start,
+        at=data.at,
     )
     reply = await send(request.gateway, command)
     return Response(result_of(reply), status_code=created_status(reply))

@@ -24,6 +24,11 @@ class RunLife(RunLogging):
     _is_this_process = False
     _ended_here = False
 
+    @property
+    def is_over_here(self) -> bool:
+        """Whether this object ended the run."""
+        return self._ended_here
+
     def start(self) -> None:
         """Begin an interactive run that was created; `Experiment.start_logging` does so itself."""
         self.begin_attempt(int(self._client.command("start")["attempt"]))

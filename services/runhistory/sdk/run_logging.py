@@ -17,6 +17,7 @@ from runhistory.events.record_batch import RecordKind
 from runhistory.sdk import record_values, run_metrics
 from runhistory.sdk.batch import Attachment
 from runhistory.sdk.charts import Chart, chart
+from runhistory.sdk.detached import is_detached
 from runhistory.sdk.farewell import writer_for
 from runhistory.sdk.images import image
 from runhistory.sdk.limits import spool_settings
@@ -242,6 +243,8 @@ class RunLogging(RunFacts):
         attempt, client = self.attempt, self._client
         key = (client.connection.address, client.run_id, attempt)
         settings = spool_settings()
+        if is_detached():  # what is sent goes to the disk anyway
+            settings = settings._replace(root=None)
         self._writer = writer_for(
             key,
             lambda on_start: MetricWriter(

@@ -146,6 +146,11 @@ class Spool:
         return self._held_items
 
     @property
+    def held_bytes(self) -> int:
+        """What these take."""
+        return self._held_bytes
+
+    @property
     def disk_bytes(self) -> int:
         """What the segments take on disk."""
         return sum(segment.size for segment in list(self._segments))

@@ -26,6 +26,8 @@ from runhistory.sdk.limits import SpoolSettings
 from runhistory.sdk.spool import DAMAGED_SUFFIX, Spool
 
 STREAMS: Final = ("points", "records")
+REQUESTS: Final = "requests"
+"""The stream of a detached run (detached.py)."""
 DAMAGED: Final = "damaged"
 
 logger: Final = logging.getLogger("runhistory")
@@ -105,7 +107,12 @@ class Left:
 
     def __init__(self, path: Path, owner: Owner) -> None:
         self.path, self.owner = path, owner
-        self.spools = {stream: Spool.reopen(path, stream) for stream in STREAMS}
+        self.spools = {stream: Spool.reopen(path, stream) for stream in (*STREAMS, REQUESTS)}
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether these are the requests of detached runs."""
+        return not self.owner.run_id
 
     @property
     def items(self) -> int:
@@ -153,9 +160,9 @@ def adopt(path: Path) -> Iterator[Left | None]:
 def folders(root: Path) -> list[Path]:
     """The folders of this user's writers, the oldest first."""
     try:
-        found = [path for path in root.iterdir() if path.name != DAMAGED and path.is_dir()]
+        found = [path for path in root.iterdir() if (path / "writer.json").exists()]
         own = [path for path in found if path.stat().st_uid == os.geteuid()]
-        return sorted(own, key=lambda path: path.stat().st_mtime)
+        return sorted(own, key=lambda path: (path / "writer.json").stat().st_mtime_ns)
     except OSError:
         return []
 

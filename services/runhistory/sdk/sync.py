@@ -1,9 +1,10 @@
 """Sending what processes that are gone have left in their spools (spool_folder.py).
 
-The batches go as they are, in order, under the ids that they have had from the beginning: what the
-gateway has already counts once. It takes points of runs that are over. Nobody else sends from the
-same spool meanwhile. What cannot be sent now (no gateway, no good token, no such run) stays; what
-the gateway refuses for good is reported and goes. Delivery: every batch at least once, in order.
+The batches (of a detached run: the requests) go as they are, in order, under the ids that they have
+had from the beginning: what the gateway has already counts once. It takes points of runs that are
+over. Nobody else sends from the same spool meanwhile. What cannot be sent now (no gateway, no good
+token, no such run) stays; what the gateway refuses for good is reported and goes. Delivery: every
+batch at least once, in order.
 """
 
 import contextlib
@@ -13,47 +14,68 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from runhistory.sdk.address import Address, from_environment
+from runhistory.sdk.address import Address, find_address, from_environment
 from runhistory.sdk.batch import Batch
+from runhistory.sdk.detached_sync import Replay
 from runhistory.sdk.errors import NotFound, RunHistoryError, Unauthorized, Unavailable
 from runhistory.sdk.http import PATIENCE, Connection
 from runhistory.sdk.limits import spool_root
 from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.spool_folder import Left, Owner, adopt, folders
 
+SendOne = Callable[[str, Batch], None]
 Progress = Callable[[int], object]
 """So many points and records more are done with."""
 
 logger: Final = logging.getLogger("runhistory")
 
 
-def send(left: Left, progress: Progress = lambda items: None, patience: float = PATIENCE) -> None:
-    """Send all that a writer left, then delete its folder.
+def send(left: Left, progress: Progress = lambda items: None, patience: float = PATIENCE) -> str:
+    """Send all that a writer left, then delete its folder. Returns the URL that it went to.
 
     Raises:
         RunHistoryError: not everything could be sent; the rest stays, in order.
     """
-    owner = left.owner
     connection = Connection(_address(left))
-    client = RunClient(connection, owner.run_id)
+    replay = Replay(left.path, connection, patience) if left.is_detached else None
     try:
+        send_one = replay.send_one if replay else _deliver(left, connection, patience)
         for stream, spool in left.spools.items():
             while (batch := spool.first()) is not None:
                 try:
-                    if stream == "points":
-                        client.send_points(owner.attempt, batch.body, patience)
-                    else:
-                        client.send_records(owner.attempt, batch, patience)
+                    send_one(stream, batch)
                 except RunHistoryError as error:
                     if not _is_final(error):
                         raise
-                    _report_refusal(owner, stream, batch, error)
+                    _report_refusal(left.owner, stream, batch, error)
                 spool.done(batch)
                 progress(batch.items)
+        if replay:
+            replay.end_open_runs()
     finally:
+        if replay:
+            replay.close()
         connection.close()
     _report_damage(left)
     left.remove()
+    if left.is_detached:
+        with contextlib.suppress(OSError):  # another process's is still there
+            left.path.parent.rmdir()
+    return connection.address.url
+
+
+def _deliver(left: Left, connection: Connection, patience: float) -> SendOne:
+    """How a writer's batches go."""
+    owner = left.owner
+    client = RunClient(connection, owner.run_id)
+
+    def send_one(stream: str, batch: Batch) -> None:
+        if stream == "points":
+            client.send_points(owner.attempt, batch.body, patience)
+        else:
+            client.send_records(owner.attempt, batch, patience)
+
+    return send_one
 
 
 def send_in_background() -> None:
@@ -81,6 +103,9 @@ def _send_all_quietly(root: Path) -> None:
 def _address(left: Left) -> Address:
     """Where it was to go; with the token of today, if one is set for that gateway."""
     owner, token = left.owner, left.owner.token
+    if left.is_detached:  # where it ran there may have been no gateway at all
+        here = find_address()
+        return Address(here.url, owner.workspace, here.token, here.origin, here.file)
     try:
         here = from_environment()
         if here.url == owner.url and here.token:
@@ -103,7 +128,7 @@ def _report_refusal(owner: Owner, stream: str, batch: Batch, error: RunHistoryEr
         "runhistory: %s %s of run %s (writer %s, seq %d) were REFUSED and are lost: %s",
         f"{batch.items:,}",
         stream,
-        owner.run_id,
+        owner.run_id or "(detached)",
         owner.writer,
         batch.seq,
         error,

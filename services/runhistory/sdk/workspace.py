@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runhistory.sdk.address import Address, find_address, given_address
 from runhistory.sdk.azure_names import WORKSPACE
+from runhistory.sdk.detached import connect
 from runhistory.sdk.http import Connection
 from runhistory.sdk.refusals import Refusing, refuse
 
@@ -55,7 +56,7 @@ class Workspace(Refusing):
             workspace_name=(workspace_name, "it is called `name`"),
             auth=(auth, _HOW_TO_BE_LET_IN),
         )
-        self._connection = Connection(given_address(url, name, token))
+        self._connection = connect(given_address(url, name, token))
 
     @classmethod
     def from_config(
@@ -102,7 +103,7 @@ class Workspace(Refusing):
     def at(cls, address: Address) -> "Workspace":
         """The workspace at an address that was found already."""
         workspace = cls.__new__(cls)
-        workspace._connection = Connection(address)
+        workspace._connection = connect(address)
         return workspace
 
     @property

@@ -18,7 +18,7 @@ because a command got lost.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -118,7 +118,8 @@ class Liveness:
         else:
             run = _after(run, event)
         if isinstance(event, _SIGNS):
-            sign = Sign(run.attempt, microseconds(event.time), self._heard_at(event.time))
+            seen = event.decided or event.time  # of a recorded run: when it was sent
+            sign = Sign(run.attempt, microseconds(seen), self._heard_at(seen))
             run = replace(run, sign=sign.or_later(run.sign))
         runs[run.run_id] = run
         if run.status in TERMINAL:
@@ -193,7 +194,7 @@ class Liveness:
         quiet = as_of - sign.heard
         cause = f"{run.attempt}:{sign.seen}:{run.status_version}"
         last_seen = _EPOCH + timedelta(microseconds=sign.seen)
-        about = {"workspace": run.workspace, "run_id": run.run_id}
+        about: dict[str, Any] = {"workspace": run.workspace, "run_id": run.run_id}
         if run.status in _WATCHED and quiet >= self._settings.not_responding:
             return [
                 ReportSilence(

@@ -1,6 +1,6 @@
 """Named cases of the rules: the usual way to each end, and what is refused with which words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -254,6 +254,23 @@ def test_an_interactive_run_may_begin_with_its_creation() -> None:
     decision = decide(None, script, CONTEXT)
     assert isinstance(decision, Accepted)
     assert decision.events[-1].status is RunStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("content", "hours", "is_earlier"),
+    [(INTERACTIVE, -1, True), (INTERACTIVE, 1, False), (SCRIPT, -1, False)],
+)
+def test_what_was_recorded_earlier_happened_then_and_never_in_the_future_nor_in_a_queue(
+    content: RunContent, hours: int, is_earlier: bool
+) -> None:
+    at = CONTEXT.now + timedelta(hours=hours)
+    tags: tuple[type[Command], dict[str, Any]] = (SetTags, {"tags": {"a": "1"}, "at": at})
+    story = Story((CreateRun, {"content": content, "start": True, "at": at}), tags)
+    expected = (at, CONTEXT.now) if is_earlier else (CONTEXT.now, None)
+    assert len(story.events) >= 3
+    for event in story.events:
+        assert isinstance(event, RunEvent)
+        assert (event.time, event.decided) == expected
 
 
 def test_the_same_content_is_the_same_run_and_other_content_is_not() -> None:

@@ -416,3 +416,17 @@ def test_heartbeats_count_the_same_in_any_order(beats: list[float], shuffled: An
     again = [*beats, *beats]
     shuffled.shuffle(again)
     assert list(said(beats)) == list(said(again))
+
+
+def test_a_recorded_run_that_is_sent_now_is_alive_now() -> None:
+    world = World()
+    world.run_id, world.state = new_run_id(), None
+    world.now = 10_000.0
+    content = RunContent(type="interactive", experiment="e")
+    world.do(CreateRun, content=content, start=True, at=START)
+    assert world.events[-1].time == START
+    of_this = [command for command in world.due() if command.run_id == world.run_id]
+    assert of_this == []
+    world.now += 1_000
+    (silence,) = [command for command in world.due() if command.run_id == world.run_id]
+    assert isinstance(silence, ReportSilence)
