@@ -23,7 +23,7 @@ VIEWS = {
 }  # fmt: skip
 COMMON = {"workspace", "run_id", "run_uuid", "attempt"}
 WITHOUT_RUNS = {
-    *("experiments", "deleted_experiments", "event_offsets", "compute_targets", "nodes")
+    *("experiments", "deleted_experiments", "event_offsets", "compute_targets", "nodes", "expiries")
 }
 EXAMPLES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 

@@ -56,7 +56,7 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
     assert {"points", "runs", "metrics_landing", "migrations"} <= _tables(server, storage)
     assert _tables(server, "runhistory") == {
         "batches", "compute_targets", "deleted_experiments", "deleted_runs",
-        "event_log", "event_offsets", "events", "experiments", "files",
+        "event_log", "event_offsets", "events", "experiments", "expiries", "files",
         "latest_points", "latest_rollup", "latest_series", "log_lines", "nodes",
         "params", "points", "properties", "records", "rollup", "run_statuses", "runs", "series",
         "tags", "warnings",

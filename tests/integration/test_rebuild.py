@@ -1,6 +1,7 @@
 """What a rebuild refuses, what it says of differences, and what it honours."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from runhistory.clickhouse import digests
 from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.migrations import migrate
 from runhistory.clickhouse.storages import Storages, load_storages, save_storages
+from runhistory.sink.expiry import Expirer, Retention
 from runhistory.sink.generation import only_one
 from runhistory.sink.rebuild import Outcome, Rebuild, Refused, Wish
 from tests.conftest import Broker, Engine
@@ -63,6 +65,27 @@ async def test_a_damaged_table_is_named_and_mended_on_request(
     await ledger.produce(10)
     await ledger.wait_until_committed()
     ledger.check()
+
+
+async def test_expired_points_do_not_come_back_and_what_was_made_of_them_stays(
+    broker: Broker, engine: Engine, sink: ServiceProcess, client: Client
+) -> None:
+    expired, kept = (SinkLedger(broker.bootstrap, engine.url) for _ in range(2))
+    for ledger in (expired, kept):
+        await ledger.produce(20)
+        await ledger.wait_until_committed()
+    expirer = Expirer(engine.url, Retention(of={expired.workspace: 1}))
+    expirer.look(datetime.now(UTC))
+    expired.check()  # a day has not gone by
+    series = _series(client, expired.workspace)
+    expirer.look(datetime.now(UTC) + timedelta(days=2))
+    assert expired.seen() == 0
+    outcome = await _rebuild(broker, engine)
+    assert outcome.done == "switched"
+    assert [one.table for one in outcome.tables if not one.same] == []
+    assert expired.seen() == 0
+    assert _series(client, expired.workspace) == series != []
+    kept.check()
 
 
 async def test_abandoned_nothing_of_it_is_left(
@@ -138,6 +161,15 @@ async def test_records_that_are_gone_are_refused_and_named(
     with pytest.raises(Refused, match=f"gone from Kafka: {_begins(place, ledger)}"):
         await _rebuild(broker, engine)
     ledger.check()
+
+
+def _series(client: Client, workspace: str) -> list[tuple[object, ...]]:
+    return sorted(
+        client.query(
+            "SELECT * FROM runhistory.series WHERE workspace = {workspace:String}",
+            parameters={"workspace": workspace},
+        ).result_rows
+    )
 
 
 def _begins(place: TopicPartition, ledger: SinkLedger) -> str:

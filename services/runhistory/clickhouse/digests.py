@@ -5,7 +5,8 @@ grouped by the key where columns aggregate), without those of deleted runs, whic
 and which are erased sooner or later. Each row has two hashes of all its columns, cityHash64
 and sipHash64; the digest is the number of rows, the sum of the one (modulo 2^64) and the
 exclusive or of the other, so neither the order of rows nor how they lie in parts matters.
-`erasures` and `migrations` tell about the database, not about the log, and are left out.
+`erasures`, `expiries` and `migrations` tell about the database, not about the log, and are left
+out; points that have expired are deleted on both sides before they are compared.
 
 Two databases are compared run by run, both sides in one query. While they are being written
 into, a run differs for as long as one INSERT has arrived in the one and not yet in the other, so
@@ -26,7 +27,7 @@ from runhistory.clickhouse.client import reporting_unavailable
 
 ROUNDS: Final = 30
 PAUSE_SECONDS: Final = 0.3
-_APART: Final = frozenset({"erasures", "migrations"})
+_APART: Final = frozenset({"erasures", "expiries", "migrations"})
 _LOG_COPIES: Final = frozenset({"events", "deleted_runs"})
 """What keeps the rows of deleted runs."""
 _IDS: Final = ("run_id", "experiment_id", "target_id")

@@ -61,6 +61,9 @@ SINK_WATERMARK_AGE: Final = Gauge(
 )
 # Sink: trouble.
 ERASED_RUNS: Final = Counter("runhistory_erased_runs_total", "Deleted runs whose rows were erased.")
+EXPIRY_FAILURES: Final = Counter(
+    "runhistory_expiry_failures_total", "Looks for expired points that failed; they are repeated."
+)
 ERASURE_FAILURES: Final = Counter(
     "runhistory_erasure_failures_total", "Looks for deleted runs that failed; they are repeated."
 )

@@ -8,7 +8,8 @@ killed; whoever starts a rebuild next looks where it stands (`Storages`) and goe
                    is committed from then on is in R and in O (sink/storages.py). The log ended at
                    J at some time after that: everything below J that O might lack is read now
                    -> O has all of the log, and goes on having it, as R does
-                   Deleted runs are erased from O; the digests are compared
+                   Deleted runs, and points that had expired in R, are erased from O; the digests
+                   are compared
     reading O      the views are replaced, one by one. Both databases have everything that is
                    committed, so a query that meets some views old and some new has one answer
     writing O      R leaves the list, and the group begins another generation; R is dropped
@@ -51,6 +52,7 @@ from runhistory.clickhouse.migrations import (
 from runhistory.clickhouse.storages import Storages, load_storages, save_storages, storage_name
 from runhistory.kafka.log_ends import LogEnds
 from runhistory.sink.erased_rows import ErasedRows
+from runhistory.sink.expiry import copy_expiries
 from runhistory.sink.generation import NotAlone, committed_offsets, new_generation, only_one
 from runhistory.sink.group import GROUP, TopicOffsets
 from runhistory.sink.log_reader import LogIncomplete, LogReader, all_places
@@ -207,12 +209,13 @@ class Rebuild:
             await asyncio.sleep(0.1)
 
     def _erase(self, present: str, other: str) -> None:
-        """Bring the other to where the present one is with deleted runs."""
+        """Bring the other to where the present one is with deleted runs and expired points."""
         self._tell("erase", 0, 1)
         with contextlib.suppress(ClickHouseError):  # what a broken one cannot tell is done again
             self._client.command(
                 f"INSERT INTO {other}.erasures SELECT * FROM {present}.erasures"  # noqa: S608
             )
+            copy_expiries(self._client, present, other)
         ErasedRows(lambda: self._client, other).sweep()
         self._tell("erase", 1, 1)
 
@@ -221,7 +224,11 @@ class Rebuild:
         for number, table in enumerate(tables):
             self._tell("compare", number, len(tables))
             try:
-                found.append(compare(self._client, present, other, table))
+                one = compare(self._client, present, other, table)
+                if not one.same and table.name == "points":  # some may have expired meanwhile
+                    copy_expiries(self._client, present, other)
+                    one = compare(self._client, present, other, table)
+                found.append(one)
             except ClickHouseError as error:
                 log.warning("not_comparable", table=table.name, error=str(error))
                 found.append(Comparison(table.name, 0, "", ("cannot be read",)))

@@ -33,6 +33,7 @@ from runhistory.sink.conditions import Conditions
 from runhistory.sink.cycle import Cycle
 from runhistory.sink.dead_letters import Cemetery, DeadLetterTopics
 from runhistory.sink.erasure import Eraser, Pace
+from runhistory.sink.expiry import VARIABLE, Expirer, Retention
 from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded
 from runhistory.sink.storages import WrittenStorages
 from runhistory.sink.store import Store, Unavailable
@@ -155,25 +156,33 @@ async def main(
     group, letters = Group(consumer), DeadLetterTopics(settings.kafka)
     store = WrittenStorages(settings.clickhouse, lambda: group.assignments)
     conditions = Conditions(service.health, "kafka", "clickhouse")
-    erasing = _start_erasing(settings)
+    chores = [*_start_erasing(settings), *_start_expiring(settings)]
     sink = Sink(make_cycle(group, store, letters), group, store, conditions, service.stopping)
     try:
         await group.join()
         await _until_stopped(service, sink)
     finally:
-        if erasing is not None:
-            erasing.cancel()
-            await asyncio.gather(erasing, return_exceptions=True)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await group.leave()
         await letters.close()
         store.close()
 
 
-def _start_erasing(settings: ServiceSettings) -> "asyncio.Task[None] | None":
+def _start_expiring(settings: ServiceSettings) -> "list[asyncio.Task[None]]":
+    """What lets points expire, beside the sink, where that is wanted."""
+    retention = Retention.parse(os.environ.get(VARIABLE, ""))
+    if retention == Retention():
+        return []
+    return [asyncio.create_task(Expirer(settings.clickhouse, retention).run(), name="expiry")]
+
+
+def _start_erasing(settings: ServiceSettings) -> "list[asyncio.Task[None]]":
     """The eraser beside the sink, for which nobody waits; it needs the object store."""
     if settings.objects is None:
         log.warning("erasure_off", reason="RUNHISTORY_OBJECTS does not say where files are kept")
-        return None
+        return []
     grace = seconds(os.environ, "RUNHISTORY_ERASURE_GRACE_SECONDS", Pace().grace)
     eraser = Eraser(
         settings.clickhouse,
@@ -181,7 +190,7 @@ def _start_erasing(settings: ServiceSettings) -> "asyncio.Task[None] | None":
         ObjectStore.open(settings.objects),
         Pace(grace=grace, look=min(Pace().look, grace)),
     )
-    return asyncio.create_task(eraser.run(), name="erasure")
+    return [asyncio.create_task(eraser.run(), name="erasure")]
 
 
 async def _until_stopped(service: Service, sink: Sink) -> None:
