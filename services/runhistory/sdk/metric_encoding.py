@@ -2,8 +2,10 @@
 
 from array import array
 from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from math import isfinite
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
@@ -29,12 +31,16 @@ _NAMES: Final = {float("inf"): "Infinity", float("-inf"): "-Infinity"}
 
 def take(incoming: deque[Point | Series], most: int) -> tuple[list[Point | Series], int]:
     """Pop what makes a batch, at most `most` entries; and how many more points than entries."""
-    items: list[Point | Series] = []
+    pop = incoming.popleft
+    items = [pop() for _ in range(min(most, BATCH_POINTS))]
+    if Series not in {*map(type, items)}:
+        return items, 0
     points = 0
-    while len(items) < most and points < BATCH_POINTS:
-        item = incoming.popleft()
-        items.append(item)
+    for i, item in enumerate(items):
         points += len(item.steps) if isinstance(item, Series) else 1
+        if points >= BATCH_POINTS:
+            incoming.extendleft(reversed(items[i + 1 :]))  # nobody else takes from this end
+            return items[: i + 1], points - i - 1
     return items, points - len(items)
 
 
@@ -52,20 +58,10 @@ def encode(writer: str, seq: int, items: list[Point | Series]) -> list[Batch]:
 
 
 def _batch(writer: str, seq: int, items: list[Point | Series]) -> Batch:
-    index: dict[str, int] = {}
-    points = [item for item in items if type(item) is tuple]
-    names, steps, values, times = (
-        map(list, zip(*points, strict=True)) if points else ([], [], [], [])
-    )
-    key_index = [index.setdefault(name, len(index) + 1) for name in names]
-    if len(points) < len(items):
-        for series in items:
-            if isinstance(series, Series):
-                key_index += [index.setdefault(series.name, len(index) + 1)] * len(series.steps)
-                steps += series.steps
-                values += series.values
-                times += series.times
-    column: list[float | str] = values
+    names, steps, values, times = _columns(items)
+    index = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
+    key_index = list(map(index.__getitem__, names))
+    column: Sequence[float | str] = values
     if not all(map(isfinite, values)):  # orjson would write them as null
         column = [v if isfinite(v) else _NAMES.get(v, "NaN") for v in values]
     body = orjson.dumps(
@@ -80,3 +76,20 @@ def _batch(writer: str, seq: int, items: list[Point | Series]) -> Batch:
         }
     )
     return Batch(seq, len(key_index), body)
+
+
+def _columns(
+    items: list[Point | Series],
+) -> tuple[Sequence[str], Sequence[int], Sequence[float], Sequence[int]]:
+    """Names, steps, values and times of all points, in the order of the items."""
+    if Series not in {*map(type, items)}:
+        names, steps, values, times = zip(*items, strict=True)
+        return names, steps, values, times
+    columns: tuple[list[str], list[int], list[float], list[int]] = ([], [], [], [])
+    for item in items:
+        more: tuple[Iterable[Any], ...] = tuple((one,) for one in item)
+        if isinstance(item, Series):
+            more = (repeat(item.name, len(item.steps)), item.steps, item.values, item.times)
+        for column, part in zip(columns, more, strict=True):
+            cast("list[Any]", column).extend(part)
+    return columns

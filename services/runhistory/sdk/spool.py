@@ -17,69 +17,27 @@ if that works again. Delivery: every batch at least once, in order.
 
 import logging
 import os
-import struct
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from runhistory.sdk.batch import Batch
+from runhistory.sdk.segment import BATCH, DONE, Damage, Frame, Segment
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 HELD_BYTES: Final = 256 * 1024 * 1024
 """What may be held in memory while the disk cannot be written."""
 RETRY_SECONDS: Final = 5.0
-DAMAGED_SUFFIX: Final = ".damaged"
-FRAME: Final = struct.Struct("<IIB3xIQ")
-"""Length of the content, CRC-32 of the frame (with 0 in this place), kind, items, seq."""
-_BATCH: Final = 1
-_DONE: Final = 2
 
 logger: Final = logging.getLogger("runhistory")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Batch).decode
-
-
-class Damage(NamedTuple):
-    """From `offset` on the segment could not be read."""
-
-    path: Path
-    offset: int
-    size: int
-
-
-class _Frame(NamedTuple):
-    kind: int
-    items: int
-    seq: int
-    content: bytes = b""
-
-    def packed(self) -> bytes:
-        head = (self.kind, self.items, self.seq)
-        check = zlib.crc32(self.content, zlib.crc32(FRAME.pack(len(self.content), 0, *head)))
-        return FRAME.pack(len(self.content), check, *head) + self.content
-
-
-class _Place(NamedTuple):
-    kind: int
-    items: int
-    seq: int
-    offset: int
-
-
-class _Segment:
-    """A segment file and how much of it is still to be done, from `head` on."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = self.head = self.batches = self.items = 0
-        self.unsynced_since: float | None = None
 
 
 class Spool:
@@ -101,8 +59,8 @@ class Spool:
         self._folder, self._stream = folder, stream
         self._max_bytes, self._sync_seconds = max_bytes, sync_seconds
         self._lock = threading.Lock()
-        self._segments: deque[_Segment] = deque()
-        self._held: deque[_Frame] = deque()
+        self._segments: deque[Segment] = deque()
+        self._held: deque[Frame] = deque()
         self._held_bytes = self._held_items = 0
         self._last_number = 0
         self._fd: int | None = None  # of the last segment, which is the one that is written
@@ -119,11 +77,14 @@ class Spool:
         spool = cls(lambda: folder, stream, max_bytes=0)
         for path in sorted(folder.glob(f"{stream}-*.seg")):
             spool._last_number = int(path.stem.rpartition("-")[2])
-            spool._segments.append(_Segment(path))
-        places = [spool._scan(segment) for segment in spool._segments]
-        done = max((p.seq for of_one in places for p in of_one if p.kind == _DONE), default=-1)
+            spool._segments.append(Segment(path))
+        places = [segment.scan() for segment in spool._segments]
+        done = max((p.seq for of_one in places for p in of_one if p.kind == DONE), default=-1)
         for segment, of_one in zip(spool._segments, places, strict=True):
-            left = [p for p in of_one if p.kind == _BATCH and p.seq > done]
+            left = [p for p in of_one if p.kind == BATCH and p.seq > done]
+            if segment.is_damaged:
+                size = segment.path.stat().st_size
+                spool.damage.append(Damage(segment.path, segment.size, size))
             segment.head = left[0].offset if left else segment.size
             segment.batches, segment.items = len(left), sum(p.items for p in left)
         return spool
@@ -164,7 +125,7 @@ class Spool:
 
     def append(self, batch: Batch) -> None:
         """Put a batch at the end. Never raises for the disk: then it is held in memory."""
-        frame = _Frame(_BATCH, batch.items, batch.seq, _encode(batch))
+        frame = Frame(BATCH, batch.items, batch.seq, _encode(batch))
         with self._lock:
             self._held.append(frame)
             self._held_bytes += len(frame.content)
@@ -180,7 +141,7 @@ class Spool:
             self._store_held()
             for segment in self._segments:
                 if segment.unsynced_since is not None and segment.unsynced_since <= before:
-                    self._sync_segment(segment)
+                    segment.sync()
 
     # --- the head ---
 
@@ -191,7 +152,7 @@ class Spool:
                 segment = self._head_segment()
                 if segment is None:
                     return _decode(self._held[0].content) if self._held else None
-                if (content := self._read_head(segment)) is not None:
+                if (content := segment.read_head()) is not None:
                     return _decode(content)
                 self._give_up(segment)
 
@@ -202,12 +163,9 @@ class Spool:
             if segment is None:
                 self._let_go()
                 return
-            length = self._find_head(segment)
-            if length is None:
+            if not segment.pass_head(batch.items):
                 self._give_up(segment)
                 return
-            segment.head += FRAME.size + length
-            segment.batches, segment.items = segment.batches - 1, segment.items - batch.items
             self._note_done(batch.seq)
 
     def close(self) -> None:
@@ -243,27 +201,14 @@ class Spool:
         else:
             self.trouble = ""
 
-    def _write(self, frame: _Frame) -> None:
-        """At the end of the last segment, whole or not at all."""
+    def _write(self, frame: Frame) -> None:
         if self._fd is None or self._segments[-1].size >= SEGMENT_BYTES:
             self._begin_segment()
-        segment, data = self._segments[-1], memoryview(frame.packed())
         assert self._fd is not None
-        begin = segment.size
-        try:
-            at = begin
-            while at < begin + len(data):
-                at += os.pwrite(self._fd, data[at - begin :], at)
-            if self._sync_seconds == 0:
-                os.fsync(self._fd)
-        except OSError:
-            os.ftruncate(self._fd, begin)
-            raise
-        segment.size = at
-        if frame.kind == _BATCH:
-            segment.batches, segment.items = segment.batches + 1, segment.items + frame.items
-            if segment.unsynced_since is None and self._sync_seconds:
-                segment.unsynced_since = time.monotonic()
+        segment = self._segments[-1]
+        segment.write(self._fd, frame, sync=self._sync_seconds == 0)
+        if frame.kind == BATCH and segment.unsynced_since is None and self._sync_seconds:
+            segment.unsynced_since = time.monotonic()
 
     def _begin_segment(self) -> None:
         assert self._folder is not None
@@ -273,50 +218,22 @@ class Spool:
         if self._fd is not None:
             os.close(self._fd)
         self._fd, self._last_number = fd, number
-        self._segments.append(_Segment(path))
-
-    def _sync_segment(self, segment: _Segment) -> None:
-        segment.unsynced_since = None
-        try:
-            fd = os.open(segment.path, os.O_RDONLY)
-            folder = os.open(segment.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-                os.fsync(folder)
-            finally:
-                os.close(fd)
-                os.close(folder)
-        except OSError as error:
-            logger.debug("runhistory: %s could not be synced: %s", segment.path, error)
+        self._segments.append(Segment(path))
 
     def _note_done(self, seq: int) -> None:
         while self._segments and not self._segments[0].batches:
             if len(self._segments) == 1 and self._fd is not None:
                 break
-            self._delete(self._segments.popleft())
+            self._segments.popleft().delete()
         try:
             if any(segment.batches for segment in self._segments):
-                self._write(_Frame(_DONE, 0, seq))
+                self._write(Frame(DONE, 0, seq))
             elif self._segments and self._fd is not None:
-                os.ftruncate(self._fd, 0)
-                last = self._segments[-1]
-                last.size = last.head = 0
-                last.unsynced_since = None
+                self._segments[-1].cut(self._fd)
         except OSError:
             pass  # then it may be sent once more
 
-    def _delete(self, segment: _Segment) -> None:
-        try:
-            if any(one.path == segment.path for one in self.damage):
-                segment.path.rename(segment.path.with_suffix(DAMAGED_SUFFIX))
-                return  # for whoever wants to look at it
-            segment.path.unlink(missing_ok=True)
-        except OSError as error:
-            logger.debug("runhistory: %s could not be deleted: %s", segment.path, error)
-
-    # --- reading ---
-
-    def _head_segment(self) -> _Segment | None:
+    def _head_segment(self) -> Segment | None:
         return next((segment for segment in self._segments if segment.batches), None)
 
     def _let_go(self) -> None:
@@ -324,64 +241,7 @@ class Spool:
         self._held_bytes -= len(frame.content)
         self._held_items -= frame.items
 
-    def _read_head(self, segment: _Segment) -> bytes | None:
-        """The first batch that is not done; None: it cannot be read."""
-        if self._find_head(segment) is None:
-            return None
-        try:
-            with segment.path.open("rb") as file:
-                file.seek(segment.head)
-                frame = _read_frame(file, segment.size - segment.head)
-        except OSError:
-            return None
-        return frame and frame.content
-
-    def _find_head(self, segment: _Segment) -> int | None:
-        """Move `head` past notes to the first batch, and return its length."""
-        try:
-            with segment.path.open("rb") as file:
-                while segment.head < segment.size:
-                    file.seek(segment.head)
-                    length, _, kind, _, _ = FRAME.unpack(file.read(FRAME.size))
-                    if kind == _BATCH:
-                        return int(length)
-                    segment.head += FRAME.size + length
-        except (OSError, struct.error):
-            return None
-        return None
-
-    def _give_up(self, segment: _Segment) -> None:
-        """What is left of this segment is lost; the next one may be whole."""
-        logger.error(
-            "runhistory: %s points or records in %s cannot be read any more and are LOST.",
-            f"{segment.items:,}",
-            segment.path,
-        )
-        self.damage.append(Damage(segment.path, segment.head, segment.size))
-        segment.batches = segment.items = 0
+    def _give_up(self, segment: Segment) -> None:
+        self.damage.append(segment.give_up())
         if segment is self._segments[-1]:
             self.drop_file()
-
-    def _scan(self, segment: _Segment) -> list[_Place]:
-        """Where its frames are, up to the first that is not whole."""
-        places = []
-        with segment.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            while (frame := _read_frame(file, size - segment.size)) is not None:
-                places.append(_Place(frame.kind, frame.items, frame.seq, segment.size))
-                segment.size += FRAME.size + len(frame.content)
-        if segment.size < size:
-            self.damage.append(Damage(segment.path, segment.size, size))
-        return places
-
-
-def _read_frame(file: IO[bytes], left: int) -> _Frame | None:
-    """The frame at the file's position, `left` bytes before its end; None: there is none whole."""
-    if left < FRAME.size:
-        return None
-    length, check, *head = FRAME.unpack(file.read(FRAME.size))
-    if length > left - FRAME.size:
-        return None
-    kind, items, seq = head
-    frame = _Frame(kind, items, seq, file.read(length))
-    return frame if FRAME.unpack_from(frame.packed())[1] == check else None

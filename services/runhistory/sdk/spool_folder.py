@@ -23,7 +23,8 @@ import msgspec
 
 from runhistory.sdk.address import Address
 from runhistory.sdk.limits import SpoolSettings
-from runhistory.sdk.spool import DAMAGED_SUFFIX, Spool
+from runhistory.sdk.segment import DAMAGED_SUFFIX
+from runhistory.sdk.spool import Spool
 
 STREAMS: Final = ("points", "records")
 REQUESTS: Final = "requests"

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from runhistory.sdk import spool as spool_module
 from runhistory.sdk.batch import Attachment, Batch
-from runhistory.sdk.spool import FRAME, Spool
+from runhistory.sdk.segment import FRAME
+from runhistory.sdk.spool import Spool
 
 bodies = st.binary(max_size=60)
 attachments = st.lists(
@@ -32,6 +33,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.model: deque[Batch] = deque()
         self.next_seq = 0
         self.can_write = True
+        self.unnoted: list[Batch] = []  # done, which a full disk could not take a note of
         self.is_reopened = False
         self.write = os.pwrite
 
@@ -63,6 +65,7 @@ class SpoolMachine(RuleBasedStateMachine):
         batch = self.spool.first()
         assert batch == self.model.popleft()
         self.spool.done(batch)
+        self.unnoted = [] if self.can_write else [*self.unnoted, batch]
 
     @rule()
     def fill_or_empty_the_disk(self) -> None:
@@ -106,14 +109,20 @@ class SpoolMachine(RuleBasedStateMachine):
         after = sorted(self.folder.glob("*.seg"))
         if self.can_write and set(before) <= set(after):
             os.truncate(after[-1], after[-1].stat().st_size - cut)
-        elif self.can_write:  # its segment went with it
-            self.model.popleft()
+        else:  # its segment went with it, or there is no note
+            self.unnoted = [*self.unnoted, self.model.popleft()]
+            if self.can_write:
+                self.unnoted = []
         self.come_back()
 
     def come_back(self) -> None:
         self.spool.close()
         self.spool = Spool.reopen(self.folder, "points")
         self.is_reopened = True
+        again = self.spool.batches - len(self.model)
+        assert 0 <= again <= len(self.unnoted)
+        self.model.extendleft(reversed(self.unnoted[len(self.unnoted) - again :]))
+        self.unnoted = []
 
     @rule()
     def another_writer(self) -> None:
@@ -123,7 +132,7 @@ class SpoolMachine(RuleBasedStateMachine):
                 self.spool.done(batch)
             assert not self.model
             self.spool.close()
-            self.is_reopened = False
+            self.is_reopened, self.unnoted = False, []
             shutil.rmtree(self.folder)
             self.folder.mkdir()
             self.spool = Spool(lambda: self.folder, "points", max_bytes=10**9)
