@@ -71,7 +71,7 @@ def sync(
 
 def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
     """Send what one writer left, or say what it is."""
-    from runhistory.sdk.errors import RunHistoryError
+    from runhistory.sdk.errors import NotFound, RunHistoryError
     from runhistory.sdk.spool_folder import adopt, owner_of
     from runhistory.sdk.sync import send
 
@@ -86,7 +86,11 @@ def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
                 "sends what it logs itself."
             )
             return row
-        owner, said = left.owner, left.said or "nothing"
+        owner, said = left.owner, left.said
+        if not said and not left.has_damage and not left.is_detached:
+            if not only_list:
+                left.remove()  # it was killed with nothing left to send
+            return None
         row = {"run_id": owner.run_id, "writer": owner.writer, "folder": str(folder)}
         row |= {stream: spool.items for stream, spool in left.spools.items()}
         if only_list:
@@ -95,13 +99,14 @@ def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
             return row | {"state": "kept"}
         try:
             url = _send(left, send)
-        except RunHistoryError as error:
+        except (RunHistoryError, OSError) as error:
+            is_unknown = isinstance(error, NotFound)
             console.error(
                 f"{_name(owner)}: {left.said} stay in {folder}: {error}"
-                + (" Delete the folder to give them up." if error.status == 404 else "")
+                + (" Delete the folder to give them up." if is_unknown else "")
             )
             return row | {"state": "kept"}
-        console.say(f"{_name(owner)}: {said} sent to {url}.")
+        console.say(f"{_name(owner)}: {said or 'nothing more'} sent to {url}.")
         return row | {"state": "sent"}
 
 

@@ -210,6 +210,10 @@ class Recorder(Connection):
                 new.replace(path)
         return found
 
+    def __reduce__(self) -> Any:
+        """In another process it records beside this one."""
+        return Recorder, (msgspec.structs.replace(self.address, token=None), self.directory)
+
     def _after_fork(self) -> None:
         super()._after_fork()
         self._spool.drop_file()

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from runhistory.sdk.address import Address
+from runhistory.sdk.address import Address, find_address
 from runhistory.sdk.endpoint import Endpoint, limits, load_httpx, without_none
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
 
@@ -171,9 +171,21 @@ class Connection(Endpoint):
                 self._client = self.new_client("Client")
             return self._client
 
+    def __reduce__(self) -> Any:
+        """In another process it is a connection of its own. The token stays out of what is pickled:
+        it is found anew."""
+        return reconnect, (self.address.url, self.address.workspace)
+
     def _after_fork(self) -> None:
         self.lock = threading.Lock()
         self._client = None  # the sockets are the parent's
+
+
+def reconnect(url: str, workspace: str) -> Connection:
+    """A connection as it was pickled, with the token that is set here for this gateway."""
+    here = find_address()
+    token = here.token if here.url == url else None
+    return Connection(Address(url, workspace, token, here.origin, here.file))
 
 
 def patience_for(trouble: Unavailable, patience: float) -> float:

@@ -214,6 +214,10 @@ class RunLogging(RunFacts):
         if self._writer is not None:
             self._writer.flush(timeout_seconds)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the writer: in another process the run has one of its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_writer"}
+
     def _read_metrics(
         self, name: str | None, populate: bool, attempts: run_metrics.Attempts
     ) -> dict[str, Any]:

@@ -121,6 +121,11 @@ class Left:
         return sum(spool.items for spool in self.spools.values())
 
     @property
+    def has_damage(self) -> bool:
+        """Whether something in it cannot be read."""
+        return any(spool.damage for spool in self.spools.values())
+
+    @property
     def said(self) -> str:
         """What is left, for people."""
         return ", ".join(

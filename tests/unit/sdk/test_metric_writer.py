@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runhistory.events.metric_batch import check
-from runhistory.sdk import metric_writer, outbox
+from runhistory.sdk import metric_writer, outbox, spool
 from runhistory.sdk.errors import (
     FlushTimeout,
     InvalidMetric,
     NotFound,
     RunHistoryError,
+    Unauthorized,
     Unavailable,
 )
 from runhistory.sdk.metric_encoding import encode
@@ -284,6 +285,68 @@ def test_a_404_that_stays_is_believed(
     writer.log("loss", 1.0)
     writer.flush(10)
     assert writer.waiting == ""
+
+
+def test_a_token_that_is_not_good_any_more_loses_nothing(
+    writer_to: Callable[..., MetricWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "DOUBT", 0.0)
+    gateway, tries = Gateway(), iter(range(20))
+
+    def send(body: bytes) -> None:
+        if next(tries, None) is not None:
+            raise Unauthorized("The token is wrong.", status=401)
+        gateway.send(body)
+
+    writer = writer_to(send)
+    writer.log("loss", 1.0)
+    writer.flush(10)
+    assert gateway.points(writer.id) == [("loss", 0, 1.0)]
+
+
+def test_an_unwritable_spool_is_said_once_and_everything_is_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "RETRY_SECONDS", 0.0)
+    (tmp_path / "file").touch()
+    gateway = Gateway()
+    writer = MetricWriter(
+        lambda batch: gateway.send(batch.body),
+        no_records,
+        "run r",
+        spools=spools_in(tmp_path / "file" / "spool"),
+        interval=0.001,
+    )
+    with caplog.at_level(logging.WARNING, logger="runhistory"):
+        for i in range(3):
+            writer.log("loss", i)
+            writer.flush(10)
+        assert len(caplog.records) == 1
+        assert "RUNHISTORY_SPOOL" in caplog.text
+    writer.close(10)
+    assert gateway.points(writer.id) == [("loss", i, float(i)) for i in range(3)]
+
+
+def test_while_the_gateway_is_away_a_batch_is_on_disk_before_it_is_sent(
+    writer_to: Callable[..., MetricWriter],
+) -> None:
+    kept: list[int] = []
+
+    def send(body: bytes) -> None:
+        folder = writer.spools.kept_in
+        assert folder is not None
+        kept.append(sum(path.stat().st_size for path in folder.glob("points-*.seg")))
+        assert body in next(folder.glob("points-*.seg")).read_bytes()
+
+    writer = writer_to(send)
+    writer.log("loss", 1.0)
+    writer.flush(10)
+    assert kept[0] > 0
+    folder = writer.spools.kept_in
+    assert folder is not None
+    assert [path.stat().st_size for path in folder.glob("points-*.seg")] == [0]
+    writer.close(10)
+    assert not folder.exists()
 
 
 def test_beyond_the_limit_points_are_dropped_loudly_and_counted(

@@ -153,3 +153,59 @@ class SpoolMachine(RuleBasedStateMachine):
 
 SpoolMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestSpoolMachine = SpoolMachine.TestCase
+
+
+@pytest.mark.parametrize(
+    ("sync_seconds", "after_append", "after_sync", "at_the_end"),
+    [(0, 1, 1, 1), (3600.0, 0, 0, 2), (1e-9, 0, 2, 2), (None, 0, 0, 0)],
+)
+def test_when_it_is_synced(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sync_seconds: float | None,
+    after_append: int,
+    after_sync: int,
+    at_the_end: int,
+) -> None:
+    """At once, after so long, or never. Segment and folder are synced by two calls."""
+    calls: list[int] = []
+    monkeypatch.setattr(os, "fsync", calls.append)
+    spool = Spool(lambda: tmp_path, "points", max_bytes=10**9, sync_seconds=sync_seconds)
+    spool.append(Batch(0, 1, b"x"))
+    assert len(calls) == after_append
+    spool.sync()
+    assert len(calls) == after_sync
+    spool.sync(at_once=True)
+    assert len(calls) == at_the_end
+    spool.close()
+
+
+@pytest.mark.parametrize("damage", ["a flipped bit", "deleted", "zeros"])
+def test_what_is_lost_of_a_living_spool_is_said_and_the_rest_goes_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    monkeypatch.setattr(spool_module, "SEGMENT_BYTES", 1)  # a segment for each batch
+    spool = Spool(lambda: tmp_path, "points", max_bytes=10**9)
+    for seq in range(3):
+        spool.append(Batch(seq, 10, b"content"))
+    path = tmp_path / "points-00000002.seg"
+    if damage == "deleted":
+        path.unlink()
+    elif damage == "zeros":
+        path.write_bytes(bytes(path.stat().st_size))
+    else:
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(data)
+    found = []
+    while (batch := spool.first()) is not None:
+        found.append(batch.seq)
+        spool.done(batch)
+    assert found == [0, 2]
+    assert "10 points or records" in caplog.text
+    spool.append(Batch(3, 1, b"more"))
+    assert spool.first() == Batch(3, 1, b"more")
+    spool.close()
