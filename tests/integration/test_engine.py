@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.engine_process import EngineProcess, running_engine
 
@@ -137,6 +139,44 @@ def test_settings_and_databases_do_not_leak(server: EngineProcess) -> None:
     server.request("GET", "/?query=SELECT+1")
     _post(server, "SET max_threads = 9")
     assert _post(server, sql) == before
+
+
+_TRACES = [  # what may come before in the same handle, if that is lent again
+    b"SET max_threads = 9",
+    b"USE system",
+    b"SELECT 1 SETTINGS max_threads = 8",
+    b"SELECT {a:String}",
+    b"SELECT number FROM numbers(300000) SETTINGS max_threads = 6",
+    b"SELECT throwIf(number = 5) FROM numbers(10) SETTINGS max_threads = 5",
+    b"CREATE TEMPORARY TABLE t (x Int8)",
+    b"SELECT name FROM nowhere",
+    b"EXPLAIN SELECT 1",
+    b"WITH 1 AS x SELECT x FORMAT JSON",
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "max_threads=7", "database=system", "readonly=2", "param_a=x"]),
+            st.sampled_from(["GET", "POST"]),
+            st.sampled_from(_TRACES),
+        ),
+        max_size=8,
+    )
+)
+def test_no_request_leaves_a_trace_for_the_next(
+    server: EngineProcess, before: list[tuple[str, str, bytes]]
+) -> None:
+    for asked, method, statement in before:
+        server.request(method, f"/?{asked}&query={quote(statement)}")
+    sql = "SELECT currentDatabase(), getSetting('max_threads') = 7, getSetting('readonly')"
+    assert _post(server, sql) == b"default\t0\t0\n"
+    assert _post(server, sql, "/?max_threads=7") == b"default\t1\t0\n"
+    assert _post(server, sql, "/?database=system") == b"system\t0\t0\n"
+    assert server.request("POST", "/", b"SELECT {a:String}")[0] == 400
+    assert server.request("POST", "/", b"SELECT * FROM t")[0] == 404
 
 
 def test_a_refused_insert_says_so_and_stores_nothing(server: EngineProcess, table: str) -> None:

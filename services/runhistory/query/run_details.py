@@ -28,14 +28,16 @@ def get_run(client: Client, *, workspace: str, run_id: str) -> RunDetails | None
         f"""
         SELECT version, type, time, status, attempt,
             if(type = 'run.files_added.v1', '', data)
-        FROM runhistory.event_log WHERE {_OF_THE_RUN} ORDER BY version
+        FROM runhistory.event_log WHERE {_OF_THE_RUN}
         """,  # noqa: S608 - this module's words
         workspace=workspace,
         run_id=run_id,
     )
-    if found and found[-1][1] == DELETED:
+    # Sorted here: in the statement it would cost a tenth of the whole.
+    events = sorted((ToldEvent(*row) for row in found), key=lambda event: event.version)
+    if events and events[-1].type == DELETED:
         raise RunDeleted(run_id)
-    return details_of(run_id, [ToldEvent(*row) for row in found]) if found else None
+    return details_of(run_id, events) if events else None
 
 
 def latest_attempt(client: Client, *, workspace: str, run_id: str) -> int | None:
