@@ -82,6 +82,7 @@ def test_every_documented_setting_gets_through_or_is_the_stacks_own(
     lost = {name for name in names if not any(name in one for one in found)}
     # One broker has no replicas, and a machine's own worker takes all runs of `local`.
     others = {"KAFKA_REPLICATION", "WORKER_TARGET", "WORKER_WORKSPACE"}
+    others |= {"MODE", "DETACHED", "EXIT_SECONDS"}  # of a program that logs, not of its runs
     assert lost == {f"RUNHISTORY_{name}" for name in others}
     assert {one["RUNHISTORY_ERASURE_GRACE_SECONDS"] for one in found} == {"given"}
 
