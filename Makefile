@@ -14,13 +14,14 @@ PORT ?= 8780
 LEARNING_RATE ?= 0.02
 TESTS ?=
 FIGURES ?=
+KILLS ?= 210
 JOBS ?= 3
 
 # Where this is set, each of the hundreds of processes of a test run compiles its modules anew, which
 # is a third of a stack's start. What pip installs is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop setup test lint format bench lock schemas wheel
+.PHONY: help run stop setup test faults lint format bench lock schemas wheel
 
 help:  ## show this
 	@echo "runhistory: an event-sourced Run History for machine learning"
@@ -42,6 +43,10 @@ setup: $(INSTALLED)  ## install everything, as locked, into .venv/
 test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS)
+
+faults: setup  ## kill everything, again and again, for long: none lost, none twice (KILLS=210)
+	@RUNHISTORY_FAULTS_FULL=1 RUNHISTORY_FAULT_KILLS=$(KILLS) \
+		$(BIN)/python -m pytest --capture=no tests/faults
 
 bench: setup  ## measure stacks of its own: tables, and bench/results/*.json
 	@$(BIN)/python -m bench.run_history

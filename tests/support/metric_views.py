@@ -37,10 +37,12 @@ VIEWS = {
 def read_views(
     client: Client, workspace: str, run_id: str | None = None, key: str | None = None
 ) -> dict[str, list[Point]]:
-    """What each view shows of a workspace, or those with keys of one key of a run."""
+    """What each view shows of a workspace or a run, or those with keys of one key of a run."""
     where = "workspace = {workspace:String}"
+    if run_id is not None:
+        where += " AND run_uuid = unhex({run_id:String})"
     if key is not None:
-        where += " AND run_uuid = unhex({run_id:String}) AND key = {key:String}"
+        where += " AND key = {key:String}"
     asked = {"workspace": workspace, "run_id": run_id or "", "key": key or ""}
     return {
         view: _sorted(
