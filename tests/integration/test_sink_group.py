@@ -15,7 +15,7 @@ from runhistory.runtime.health import Health
 from runhistory.sink.conditions import Conditions
 from runhistory.sink.cycle import Cycle
 from runhistory.sink.dead_letters import DeadLetterTopics
-from runhistory.sink.group import CONSUMER_SETTINGS, Group, Superseded
+from runhistory.sink.group import CONSUMER_SETTINGS, TOPICS, Group, Superseded, member_name
 from runhistory.sink.service import Sink
 from tests.conftest import Broker
 from tests.support.sink_world import FakeStore, metrics
@@ -32,9 +32,15 @@ async def until(holds: Callable[[], bool], patience: float = 30) -> None:
 
 
 @contextlib.asynccontextmanager
-async def member(bootstrap: str, group_id: str) -> AsyncIterator[tuple[Group, AIOKafkaConsumer]]:
+async def member(
+    bootstrap: str, group_id: str, name: str | None = None
+) -> AsyncIterator[tuple[Group, AIOKafkaConsumer]]:
     consumer = await open_consumer(
-        bootstrap, client_id="sink-test", group_id=group_id, **CONSUMER_SETTINGS
+        bootstrap,
+        client_id="sink-test",
+        group_id=group_id,
+        group_instance_id=name,
+        **CONSUMER_SETTINGS,
     )
     group = Group(consumer)
     try:
@@ -224,3 +230,16 @@ async def test_what_no_reader_is_given_is_passed_all_the_same(broker: Broker) ->
             await asyncio.sleep(0.1)
         await probe.stop()
     assert len(stored(store, mark)) == 1
+
+
+async def test_a_member_that_reads_more_topics_than_before_gets_them(broker: Broker) -> None:
+    """As after an upgrade: the broker gives a static member its old partitions, and no others."""
+    group_id = uuid.uuid4().hex
+    before = await open_consumer(
+        broker.bootstrap, client_id="old", group_id=group_id, group_instance_id="sink"
+    )
+    before.subscribe(["run.metrics"])
+    await until(lambda: bool(before.assignment()))
+    await before.stop()
+    async with member(broker.bootstrap, group_id, member_name("sink")) as (_, consumer):
+        await until(lambda: {place.topic for place in consumer.assignment()} == set(TOPICS), 60)

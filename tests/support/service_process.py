@@ -21,17 +21,23 @@ def free_port() -> int:
 
 
 class ServiceProcess:
-    """`python -m runhistory.<room>`, ended for certain when the block is left."""
+    """`python -m runhistory.<room>`, ended for certain when the block is left.
 
-    def __init__(self, room: str, log: Path, **environment: str) -> None:
+    `program` is another module in its place, with its arguments.
+    """
+
+    def __init__(
+        self, room: str, log: Path, program: tuple[str, ...] = (), **environment: str
+    ) -> None:
         self.room, self._log, self.port = room, log, free_port()
+        self._program = program or (f"runhistory.{room}",)
         self._environment = {**os.environ, **environment, "RUNHISTORY_PORT": str(self.port)}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "ServiceProcess":
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"runhistory.{self.room}"],
+                [sys.executable, "-m", *self._program],
                 env=self._environment,
                 stdout=output,
                 stderr=output,

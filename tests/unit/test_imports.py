@@ -61,7 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scheduler": {"domain", "events", "kafka", "clickhouse", "query", "runtime"},
     # what users hold in their hands
     "sdk": {"domain", "environments", "events", "snapshots"},
-    "cli": {"domain", "events", "snapshots", "sdk", "stack"},
+    # `stack` and `kafka` for the commands of operators alone
+    "cli": {"domain", "events", "snapshots", "sdk", "stack", "kafka"},
     "stack": {"domain", "events", "kafka", "clickhouse", "runtime"},
 }
 """Each room and the other rooms it may import. The package's own face (`__init__`) is for all."""

@@ -17,6 +17,7 @@ from runhistory.cli import (
     compute,
     console,
     diff,
+    dlq,
     events,
     experiments,
     files,
@@ -143,6 +144,7 @@ for command in COMMANDS:
     app.command(cls=submit.SubmitCommand if command is submit.submit else None)(command)
 app.add_typer(experiments.app, name="experiments")
 app.add_typer(compute.app, name="compute")
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """`up`, `down` and `status`: Kafka, ClickHouse and the services on this machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -129,10 +131,15 @@ _COLUMNS = (
 )
 
 
-def _commands() -> ModuleType:
-    """The stack, which only the extra `local` brings."""
+@contextmanager
+def needs_local() -> Iterator[None]:
+    """For imports that only the extra `local` makes possible.
+
+    Raises:
+        StackTrouble: it is not installed.
+    """
     try:
-        from runhistory.stack import commands
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "runhistory":
             raise
@@ -140,4 +147,10 @@ def _commands() -> ModuleType:
             f"This installation has no stack to run ({error.name} is missing). "
             "Install it with: pip install 'runhistory[local]'"
         ) from error
+
+
+def _commands() -> ModuleType:
+    """The stack, which only the extra `local` brings."""
+    with needs_local():
+        from runhistory.stack import commands
     return commands

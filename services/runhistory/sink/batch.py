@@ -7,6 +7,8 @@ from typing import Final
 from aiokafka import TopicPartition
 from msgspec import Struct
 
+from runhistory.kafka.dead_letters import SUFFIX
+from runhistory.sink.replays import asked_again
 from runhistory.sink.rows import LANDINGS, Message, Row, Unreadable
 
 
@@ -61,7 +63,7 @@ class Batch:
         self._counts: Counter[TopicPartition] = Counter()
 
     def __len__(self) -> int:
-        return sum(map(len, self.tables.values())) + len(self.unreadable)
+        return sum(self._counts.values())
 
     def count(self, partition: TopicPartition) -> int:
         """How many of the records are of `partition`."""
@@ -72,7 +74,12 @@ class Batch:
         partition = TopicPartition(message.topic, message.partition)
         self.next_offsets[partition] = message.offset + 1
         self._counts[partition] += 1
-        if self.oldest_ms is None or message.timestamp < self.oldest_ms:
+        if message.topic.endswith(SUFFIX):
+            again = asked_again(message)
+            if again is None:
+                return
+            message = again
+        elif self.oldest_ms is None or message.timestamp < self.oldest_ms:
             self.oldest_ms = message.timestamp
         landing = LANDINGS[message.topic]
         try:

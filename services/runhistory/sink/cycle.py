@@ -24,6 +24,7 @@ from msgspec import Struct
 from runhistory.runtime.metrics import (
     SINK_BYTES,
     SINK_INSERT_RECORDS,
+    SINK_INSERT_ROWS,
     SINK_INSERT_SECONDS,
     SINK_POINTS,
     SINK_RECORDS,
@@ -139,6 +140,7 @@ class Cycle:
         refused: list[DeadLetter] = []
         for chunk in inserts(entries, self._limits):
             refused += await insert_readable(partial(self._insert_rows, table), chunk)
+            SINK_INSERT_ROWS.labels(table).observe(sum(entry.row.rows for entry in chunk))
         return refused
 
     async def _insert_rows(self, table: str, rows: Sequence[bytes]) -> None:

@@ -1,24 +1,24 @@
 """`<topic>.dlq`: records that cannot be stored, byte for byte, with the reason.
 
 A letter is written at least once: a crash between its acknowledgement and the commit writes it
-again, with the same `origin`.
+again, with the same `origin`. The same topics bring back what shall be tried again; see
+kafka/dead_letters.py.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from runhistory.kafka.clients import close, open_producer
-from runhistory.kafka.topics import MAX_MESSAGE_BYTES
+from runhistory.kafka.dead_letters import BURIED, MAX_LETTER_BYTES, ORIGIN, REASON, SUFFIX
 from runhistory.runtime.metrics import SINK_DEAD_LETTERS
 from runhistory.sink.batch import DeadLetter
 from runhistory.sink.store import Unavailable
-
-_ROOM_FOR_HEADERS: Final = 65_536
 
 log: Any = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class DeadLetterTopics:
                 self._bootstrap,
                 client_id="sink-dead-letters",
                 compression="zstd",
-                max_request_size=MAX_MESSAGE_BYTES + _ROOM_FOR_HEADERS,
+                max_request_size=MAX_LETTER_BYTES,
             )
         return self._producer
 
@@ -77,14 +77,15 @@ async def _send(producer: AIOKafkaProducer, letter: DeadLetter) -> "asyncio.Futu
     message = letter.message
     nothing = message.key is None and message.value is None  # which a producer does not send
     sent: asyncio.Future[Any] = await producer.send(
-        f"{message.topic}.dlq",
+        f"{message.topic}{SUFFIX}",
         key=b"" if nothing else message.key,
         value=message.value,
         timestamp_ms=message.timestamp,
         headers=[
             *message.headers,
-            ("reason", letter.reason.encode()),
-            ("origin", letter.origin.encode()),
+            (REASON, letter.reason.encode()),
+            (ORIGIN, letter.origin.encode()),
+            (BURIED, datetime.now(UTC).isoformat().encode()),
         ],
     )
     return sent

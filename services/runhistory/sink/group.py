@@ -15,12 +15,14 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from runhistory.kafka.clients import close
+from runhistory.kafka.dead_letters import SINK_GROUP, SUFFIX
 from runhistory.sink.rows import LANDINGS, Message
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 
 TopicOffsets = Mapping[TopicPartition, int]
 
-GROUP: Final = "sink"
+GROUP: Final = SINK_GROUP
+TOPICS: Final = (*LANDINGS, *(f"{topic}{SUFFIX}" for topic in LANDINGS))
+"""What the sink reads: the topics it stores, and their dead letters, where somebody may ask for
+another try."""
+
 BITE: Final = 200
 """Records taken at once; a fetched batch is unpacked no further, which bounds memory."""
 
@@ -45,6 +51,15 @@ CONSUMER_SETTINGS: Final[dict[str, Any]] = {
 
 
 log: Any = structlog.get_logger(__name__)
+
+
+def member_name(instance: str | None) -> str | None:
+    """The static member that `instance` is, as long as it reads the same topics.
+
+    One that comes back gets its old partitions at once, and of a topic that it reads since then
+    none (seen with Kafka 4.4). Under another name it is another member, which shares in all.
+    """
+    return instance and f"{instance}-{crc32(','.join(sorted(TOPICS)).encode()):08x}"
 
 
 class Superseded(Exception):
@@ -65,7 +80,7 @@ class Group(ConsumerRebalanceListener):
 
     async def join(self) -> None:
         """Subscribe to every topic that the sink reads."""
-        self._consumer.subscribe(list(LANDINGS), listener=self)
+        self._consumer.subscribe(list(TOPICS), listener=self)
 
     async def leave(self) -> None:
         """Leave the group, if the broker is there to be told; nothing is committed by it."""

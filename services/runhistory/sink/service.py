@@ -34,7 +34,7 @@ from runhistory.sink.cycle import Cycle
 from runhistory.sink.dead_letters import Cemetery, DeadLetterTopics
 from runhistory.sink.erasure import Eraser, Pace
 from runhistory.sink.expiry import VARIABLE, Expirer, Retention
-from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded
+from runhistory.sink.group import CONSUMER_SETTINGS, GROUP, Group, Superseded, member_name
 from runhistory.sink.storages import WrittenStorages
 from runhistory.sink.store import Store, Unavailable
 
@@ -150,7 +150,7 @@ async def main(
         settings.kafka,
         client_id="sink",
         group_id=GROUP,
-        group_instance_id=settings.instance,
+        group_instance_id=member_name(settings.instance),
         **CONSUMER_SETTINGS,
     )
     group, letters = Group(consumer), DeadLetterTopics(settings.kafka)
