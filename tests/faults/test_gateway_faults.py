@@ -60,6 +60,10 @@ class MortalBroker:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -241,6 +245,9 @@ async def test_sigterm_is_obeyed_in_time_whatever_hangs(
     [
         ({"RUNHISTORY_HOST": "0.0.0.0"}, "RUNHISTORY_TOKEN"),
         ({"RUNHISTORY_MAX_FILE_BYTES": "many"}, "RUNHISTORY_MAX_FILE_BYTES"),
+        ({"RUNHISTORY_MAX_BATCH_BYTES": "1000"}, "RUNHISTORY_MAX_BATCH_BYTES"),
+        ({"RUNHISTORY_MAX_KEY_LENGTH": "513"}, "RUNHISTORY_MAX_KEY_LENGTH"),
+        ({"RUNHISTORY_MAX_KEYS": "0"}, "RUNHISTORY_MAX_KEYS"),
     ],
 )
 def test_unsafe_settings_are_refused_at_start(

@@ -7,13 +7,14 @@ message is put together anew: workspace, run and attempt come from the URL and t
 token, never from the body, and the checked arrays are spliced in byte for byte.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from runhistory.domain.ids import END_OF_TEXT
 from runhistory.domain.values import RunId, StartedAttempt, Workspace
+from runhistory.events.batch_trouble import at, explain, texts_of
 
 MAX_POINTS: Final = 20_000
 MAX_KEY_LENGTH: Final = 512
@@ -87,7 +88,23 @@ class InvalidBatch(Exception):
 
 
 class TooLarge(InvalidBatch):
-    """The batch is over a limit that the message names."""
+    """The batch is over a limit that the message names; `details` has it for programs."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one batch may have: so many bytes, and keys of so many characters."""
+
+    bytes: int = MAX_BATCH_BYTES
+    key_length: int = MAX_KEY_LENGTH
+
+
+BYTES_SETTING: Final = "RUNHISTORY_MAX_BATCH_BYTES"
+KEY_LENGTH_SETTING: Final = "RUNHISTORY_MAX_KEY_LENGTH"
+DEFAULT_LIMITS: Final = Limits()
 
 
 _batch_decoder: Final = msgspec.json.Decoder(MetricBatch)
@@ -95,33 +112,48 @@ _raw_decoder: Final = msgspec.json.Decoder(_RawBatch)
 _NAMES: Final = _RawBatch.__struct_fields__
 
 
-def check(body: bytes) -> MetricBatch:
+def check(body: bytes, limits: Limits = DEFAULT_LIMITS) -> MetricBatch:
     """The batch in `body`, when all of it is right.
 
     Raises:
-        TooLarge: more than MAX_BATCH_BYTES.
-        InvalidBatch: anything else; `$.steps[3]` in the message is the first bad element.
+        TooLarge: more bytes, or a longer key, than `limits`.
+        InvalidBatch: anything else; `$.steps[3]` in the message is the first bad element, and its
+            key stands behind.
     """
-    if len(body) > MAX_BATCH_BYTES:
-        raise TooLarge(f"A batch may have {MAX_BATCH_BYTES} bytes, this one has {len(body)}.")
+    if len(body) > limits.bytes:
+        raise TooLarge(
+            f"A batch may have {limits.bytes} bytes ({BYTES_SETTING}), and this one has "
+            f"{len(body)}. Send it in parts.",
+            limit=limits.bytes,
+            setting=BYTES_SETTING,
+        )
     try:
         batch = _batch_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidBatch(str(error)) from error
+        _refuse_long_keys(body, texts_of(body), limits)
+        raise InvalidBatch(explain(body, str(error))) from error
     _refuse_equal_names(body, batch)
     _refuse_escaped_values(body)
+    _refuse_long_keys(body, batch.keys, limits)
     points = len(batch.key_index)
     for name, column in (("steps", batch.steps), ("values", batch.values), ("times", batch.times)):
         if len(column) != points:
-            raise InvalidBatch(
+            first = min(points, len(column))
+            trouble = (
                 f"The columns differ in length: key_index has {points} elements, "
-                f"{name} has {len(column)}."
+                f"{name} has {len(column)}"
             )
+            raise InvalidBatch(at(body, trouble, name, first))
     if max(batch.key_index) > len(batch.keys):
         bad = next(i for i, index in enumerate(batch.key_index) if index > len(batch.keys))
         raise InvalidBatch(
-            f"key_index counts from 1 to the number of keys ({len(batch.keys)}) - "
-            f"at `$.key_index[{bad}]`"
+            at(
+                body,
+                f"key_index counts from 1 to the number of keys ({len(batch.keys)}), and here it "
+                f"is {batch.key_index[bad]}",
+                "key_index",
+                bad,
+            )
         )
     return batch
 
@@ -158,5 +190,22 @@ def _quotation_marks(body: bytes) -> int:
 
 def _refuse_escaped_values(body: bytes) -> None:
     """Refuse `"\\u004eaN"`: msgspec reads NaN there, and ClickHouse reads no number."""
-    if b"\\" in body and b"\\" in bytes(_raw_decoder.decode(body).values):
-        raise InvalidBatch("NaN and the infinities are written without escapes - at `$.values`")
+    if b"\\" not in body:
+        return
+    values = bytes(_raw_decoder.decode(body).values).split(b",")
+    for index, value in enumerate(values):
+        if b"\\" in value:
+            trouble = "NaN and the infinities are written without escapes"
+            raise InvalidBatch(at(body, trouble, "values", index))
+
+
+def _refuse_long_keys(body: bytes, keys: list[str], limits: Limits) -> None:
+    if not keys or max(map(len, keys)) <= limits.key_length:
+        return
+    bad = next(i for i, key in enumerate(keys) if len(key) > limits.key_length)
+    trouble = (
+        f"A key may have {limits.key_length} characters ({KEY_LENGTH_SETTING}), and this one has "
+        f"{len(keys[bad])}"
+    )
+    details = {"limit": limits.key_length, "setting": KEY_LENGTH_SETTING}
+    raise TooLarge(at(body, trouble, "keys", bad), **details)

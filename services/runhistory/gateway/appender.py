@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 
 from runhistory.events.codec import Watermark
 from runhistory.kafka.clients import close, open_producer
+from runhistory.runtime.metrics import GATEWAY_PENDING_BYTES
 
 ACK_SECONDS: Final = 10.0
 PENDING_BYTES: Final = 64 * 1024 * 1024
@@ -79,11 +80,15 @@ class Appender:
         """
         if self._pending >= self._limit:
             raise LogUnavailable("Kafka is slow or away and the gateway's memory for it is full.")
-        self._pending += size
+        self._hold(size)
         try:
             yield
         finally:
-            self._pending -= size
+            self._hold(-size)
+
+    def _hold(self, size: int) -> None:
+        self._pending += size
+        GATEWAY_PENDING_BYTES.set(self._pending)
 
     async def append(
         self, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]

@@ -1,6 +1,6 @@
 """Take a batch of points, lines or records: check it, put our envelope around it, append it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,9 +9,9 @@ from msgspec import Struct
 from runhistory.events import cloudevents, log_batch, metric_batch, record_batch
 from runhistory.events.codec import Watermark
 from runhistory.events.log_batch import LOG_LINES_WRITTEN
-from runhistory.events.metric_batch import METRICS_LOGGED
+from runhistory.events.metric_batch import METRICS_LOGGED, Limits
 from runhistory.events.record_batch import RECORDS_LOGGED
-from runhistory.gateway.context import MAX_JSON_BYTES, Gateway
+from runhistory.gateway.context import MAX_JSON_BYTES, MOST_BATCH_BYTES, Gateway
 from runhistory.runtime import metrics
 
 SOURCE: Final = "runhistory/gateway"
@@ -26,24 +26,26 @@ class Envelope(Struct, frozen=True):
 
 
 class CheckedBatch(Struct, frozen=True):
-    """A body that is right: who numbered it, and the message that is stored."""
+    """A body that is right: who numbered it, and the message that is stored. Of points also how
+    many there are, and their keys."""
 
     writer: str
     seq: int
     value: bytes
     points: int = 0
+    keys: Sequence[str] = ()
 
 
 class BatchKind(Struct, frozen=True, kw_only=True):
     """Where batches of one kind go, how large a body may be, and how it is read.
 
-    `read` raises InvalidBatch for a body that is not right.
+    `read` raises InvalidBatch for a body that is not right; of points it keeps to the limits.
     """
 
     topic: str
     type: str
     max_bytes: int
-    read: Callable[[bytes, Envelope], CheckedBatch]
+    read: Callable[[bytes, Envelope, Limits], CheckedBatch]
 
 
 async def take_batch(
@@ -52,13 +54,15 @@ async def take_batch(
     """Append the batch and return where it lies, once all in-sync replicas have it.
 
     Raises:
-        InvalidBatch: nothing of it was kept.
+        InvalidBatch: nothing of it was kept. TooManyKeys is one.
         RunNotFound, RunDeleted, AttemptNotFound: there is no such attempt.
         LogUnavailable: the outcome is unknown.
     """
-    batch = kind.read(body, envelope)
+    batch = kind.read(body, envelope, gateway.batch)
     run_id, attempt = envelope.run_id, envelope.attempt
     await gateway.attempts.require(envelope.workspace, run_id, attempt)
+    if batch.keys:
+        gateway.run_keys.admit((envelope.workspace, run_id), batch.keys, body)
     headers = cloudevents.headers(
         id=f"{run_id}:{batch.writer}:{attempt}:{batch.seq}",  # stays over the client's retries
         type=kind.type,
@@ -69,19 +73,21 @@ async def take_batch(
     watermark = await gateway.appender.append(kind.topic, run_id.encode(), batch.value, headers)
     metrics.GATEWAY_BATCHES.labels(kind.topic).inc()
     metrics.GATEWAY_BATCH_BYTES.labels(kind.topic).inc(len(batch.value))
-    metrics.GATEWAY_POINTS.inc(batch.points)
+    if batch.points:
+        metrics.GATEWAY_POINTS.inc(batch.points)
+        metrics.GATEWAY_BATCH_POINTS.observe(batch.points)
     return watermark
 
 
-def _points(body: bytes, envelope: Envelope) -> CheckedBatch:
-    batch = metric_batch.check(body)
+def _points(body: bytes, envelope: Envelope, limits: Limits) -> CheckedBatch:
+    batch = metric_batch.check(body, limits)
     value = metric_batch.splice(
         body, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
     )
-    return CheckedBatch(batch.writer, batch.seq, value, len(batch.steps))
+    return CheckedBatch(batch.writer, batch.seq, value, len(batch.steps), batch.keys)
 
 
-def _lines(body: bytes, envelope: Envelope) -> CheckedBatch:
+def _lines(body: bytes, envelope: Envelope, _: Limits) -> CheckedBatch:
     batch = log_batch.check(body)
     value = log_batch.encode(
         batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
@@ -89,7 +95,7 @@ def _lines(body: bytes, envelope: Envelope) -> CheckedBatch:
     return CheckedBatch(batch.writer, batch.seq, value)
 
 
-def _records(body: bytes, envelope: Envelope) -> CheckedBatch:
+def _records(body: bytes, envelope: Envelope, _: Limits) -> CheckedBatch:
     batch = record_batch.check(body)
     value = record_batch.encode(
         batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
@@ -100,7 +106,7 @@ def _records(body: bytes, envelope: Envelope) -> CheckedBatch:
 POINTS: Final = BatchKind(
     topic="run.metrics",
     type=METRICS_LOGGED,
-    max_bytes=metric_batch.MAX_BATCH_BYTES,
+    max_bytes=MOST_BATCH_BYTES,
     read=_points,
 )
 LINES: Final = BatchKind(

@@ -5,13 +5,15 @@ from urllib.parse import unquote_to_bytes
 
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import Struct
+from msgspec import Struct, field
 
+from runhistory.events.metric_batch import DEFAULT_LIMITS, Limits
 from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
+from runhistory.gateway.run_keys import RunKeys
 from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
@@ -21,13 +23,15 @@ from runhistory.query.sql import SqlEngine
 
 MAX_JSON_BYTES: Final = 1_048_576
 MAX_FILE_BYTES: Final = 10 * 1024**3
+MOST_BATCH_BYTES: Final = 4_000_000
+"""What a batch of points may have by any setting: with its envelope it fits a Kafka message."""
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
     """The adapters of one gateway process, and its limits.
 
-    `max_file_bytes`: of one file or blob; `max_points`: of one answer; `local_slots`: of the
-    worker that serves `local`.
+    `batch`: of one batch of points; `run_keys`: of the keys of a run; `max_file_bytes`: of one file
+    or blob; `max_points`: of one answer; `local_slots`: of the worker that serves `local`.
     """
 
     commands: CommandClient
@@ -39,6 +43,8 @@ class Gateway(Struct, frozen=True, kw_only=True):
     objects: ObjectStore
     sql: SqlEngine
     events: EventStreams
+    batch: Limits = DEFAULT_LIMITS
+    run_keys: RunKeys = field(default_factory=RunKeys)
     max_file_bytes: int = MAX_FILE_BYTES
     max_points: int = MAX_POINTS
     local_slots: int = 2

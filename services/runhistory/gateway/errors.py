@@ -17,6 +17,7 @@ from runhistory.events.strict_json import NotStrictJson
 from runhistory.gateway.appender import LogUnavailable
 from runhistory.gateway.attempts import AttemptNotFound, RunNotFound
 from runhistory.gateway.event_log import EventLogUnavailable
+from runhistory.gateway.run_keys import TooManyKeys
 from runhistory.gateway.watermarks import NotYetVisible
 from runhistory.kafka.commands import ReplyTimeout
 from runhistory.objects.store import BlobTooLarge, DigestMismatch, ObjectNotFound
@@ -103,13 +104,17 @@ def _of_ours(exception: Exception) -> ApiError:
     match exception:
         case ApiError():
             return exception
-        case TooLarge() | BlobTooLarge():
+        case TooManyKeys():
+            return ApiError(413, "too_many_keys", _nothing_kept(exception), exception.details)
+        case TooLarge():
+            return ApiError(413, "too_large", _nothing_kept(exception), exception.details)
+        case BlobTooLarge():
             return ApiError(413, "too_large", str(exception))
         case TooManyPoints():
             details = {"points": exception.points, "limit": exception.limit}
             return ApiError(413, "too_many_points", str(exception), details)
         case InvalidBatch():
-            return ApiError(400, "invalid_batch", f"Nothing of the batch was kept: {exception}")
+            return ApiError(400, "invalid_batch", _nothing_kept(exception))
         case NotStrictJson():
             return ApiError(400, "invalid_request", f"The body does not fit: {exception}")
         case DigestMismatch():
@@ -126,6 +131,10 @@ def _of_ours(exception: Exception) -> ApiError:
             return ApiError(404, "not_found", str(exception))
         case _:
             return _of_another_part(exception)
+
+
+def _nothing_kept(exception: InvalidBatch) -> str:
+    return f"Nothing of the batch was kept: {exception}"
 
 
 def _of_another_part(exception: Exception) -> ApiError:

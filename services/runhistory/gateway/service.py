@@ -10,16 +10,25 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from runhistory.clickhouse.client import EngineUnavailable
+from runhistory.events.metric_batch import (
+    BYTES_SETTING,
+    KEY_LENGTH_SETTING,
+    MAX_BATCH_BYTES,
+    MAX_KEY_LENGTH,
+    Limits,
+)
 from runhistory.gateway.app import create_app
-from runhistory.gateway.appender import Appender
+from runhistory.gateway.appender import PENDING_BYTES, Appender
 from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.batch_door import BatchDoor
 from runhistory.gateway.batches import SOURCE
-from runhistory.gateway.context import MAX_FILE_BYTES, Gateway
+from runhistory.gateway.context import MAX_FILE_BYTES, MOST_BATCH_BYTES, Gateway
 from runhistory.gateway.door import Door
 from runhistory.gateway.event_log import EventLog
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
+from runhistory.gateway.run_keys import MAX_KEYS, RunKeys
+from runhistory.gateway.run_keys import SETTING as KEYS_SETTING
 from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks
 from runhistory.kafka.commands import CommandClient
@@ -82,7 +91,8 @@ async def main(service: Service) -> None:
 async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     """The adapters, connected; closed in the end, with what is under way sent."""
     commands = CommandClient(settings.kafka, SOURCE)
-    appender = Appender(settings.kafka, SOURCE)
+    pending = _limit("RUNHISTORY_MAX_PENDING_BYTES", PENDING_BYTES, least=MOST_BATCH_BYTES)
+    appender = Appender(settings.kafka, SOURCE, pending)
     watermarks = Watermarks(settings.kafka, SOURCE)
     reader = Reader(settings.clickhouse)
     events = EventStreams(settings.kafka, SOURCE)
@@ -118,6 +128,8 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             objects=_open_objects(settings),
             events=events,
             sql=sql,
+            batch=_batch_limits(),
+            run_keys=RunKeys(_limit(KEYS_SETTING, MAX_KEYS, least=1)),
             max_file_bytes=_limit("RUNHISTORY_MAX_FILE_BYTES", MAX_FILE_BYTES),
             max_points=_limit("RUNHISTORY_MAX_POINTS", MAX_POINTS),
             local_slots=settings.local_slots,
@@ -146,8 +158,17 @@ def _sql_limits() -> SqlLimits:
     )
 
 
-def _limit(name: str, default: int) -> int:
+def _batch_limits() -> Limits:
+    return Limits(
+        # Clients send batches of up to the default, so less would refuse what they made.
+        bytes=_limit(BYTES_SETTING, MAX_BATCH_BYTES, least=MAX_BATCH_BYTES, most=MOST_BATCH_BYTES),
+        key_length=_limit(KEY_LENGTH_SETTING, MAX_KEY_LENGTH, least=1, most=MAX_KEY_LENGTH),
+    )
+
+
+def _limit(name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdecimal():
-        raise UnsafeSettings(f"{name} is a whole number, not {text!r}.")
+    if not text.isdecimal() or not least <= int(text) <= most:
+        bounds = f", at least {least}" * bool(least) + f" and at most {most}" * (most < 2**53)
+        raise UnsafeSettings(f"{name} is a whole number{bounds}, not {text!r}.")
     return int(text)

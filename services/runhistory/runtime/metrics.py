@@ -45,6 +45,13 @@ SINK_INSERT_RECORDS: Final = Histogram(
     ["table"],
     buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
 )
+# Sink: what ClickHouse makes of the records of one INSERT.
+SINK_INSERT_ROWS: Final = Histogram(
+    "runhistory_sink_insert_rows",
+    "Rows (points, lines, records, events) of one INSERT.",
+    ["table"],
+    buckets=(1, 10, 100, 1_000, 10_000, 30_000, 100_000, 300_000, 1_000_000),
+)
 # Sink: from Kafka's time of a batch's oldest record to the commit that covers it.
 SINK_VISIBLE_SECONDS: Final = Histogram(
     "runhistory_sink_visible_seconds",
@@ -104,6 +111,17 @@ GATEWAY_BATCH_BYTES: Final = Counter(
 )
 GATEWAY_POINTS: Final = Counter(
     "runhistory_gateway_points_total", "Metric points appended; repetitions count again."
+)
+# Gateway: how many points clients put into a batch.
+GATEWAY_BATCH_POINTS: Final = Histogram(
+    "runhistory_gateway_batch_points",
+    "Points of a batch that was appended.",
+    buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000),
+)
+# Gateway: memory for batches; beyond its bound they are refused.
+GATEWAY_PENDING_BYTES: Final = Gauge(
+    "runhistory_gateway_pending_bytes",
+    "Bytes of batches that are being read or wait for Kafka's acknowledgement.",
 )
 
 # Gateway: subscribers to events (server-sent events).

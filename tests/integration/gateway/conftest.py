@@ -20,6 +20,7 @@ def gateway_environment(
         "RUNHISTORY_OBJECTS": tmp_path_factory.mktemp("objects").as_uri(),
         "RUNHISTORY_MAX_FILE_BYTES": "20000000",
         "RUNHISTORY_MAX_POINTS": "10000",
+        "RUNHISTORY_MAX_KEYS": "5000",
         "RUNHISTORY_SQL_SECONDS": "3",
     }
 
