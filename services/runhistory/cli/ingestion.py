@@ -63,8 +63,8 @@ def _verdict(found: Ingestion) -> str:
     said = []
     if missing:
         said.append(
-            f"{_batches(missing, 'is', 'are')} missing: on the way, waiting with the writer "
-            "that cannot reach the gateway, or lost."
+            f"{_batches(missing, 'is', 'are')} missing: on the way, kept on the writer's machine "
+            "(`runhistory sync` there sends them), or lost."
         )
     if changed:
         said.append(

@@ -19,8 +19,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.sink.group import GROUP, TopicOffsets
 
-TOPIC: Final = "run.metrics.dlq"
-"""One that no sink reads."""
+UNREAD: Final = "run.heartbeats"
+"""A topic that no sink reads."""
+ALONE: Final = "run.metrics.dlq"
+"""A topic of one partition, which one member of a group can have."""
 PATIENCE_SECONDS: Final = 60.0
 """A member that is frozen is missed for its session's length (10 s)."""
 ONLY_ONE: Final = "rebuild"
@@ -59,7 +61,7 @@ async def new_generation(bootstrap: str) -> AsyncIterator[None]:
         GroupStuck: it does not come about in PATIENCE_SECONDS.
         aiokafka.errors.KafkaError: the broker is away.
     """
-    async with _membership(bootstrap, GROUP):
+    async with _membership(bootstrap, GROUP, UNREAD):
         yield
 
 
@@ -74,7 +76,7 @@ async def only_one(bootstrap: str) -> AsyncIterator[Callable[[], bool]]:
         GroupStuck, aiokafka.errors.KafkaError: as `new_generation`.
     """
     await wait_for_goodbye(bootstrap, ONLY_ONE)
-    async with _membership(bootstrap, ONLY_ONE, session_timeout_ms=SESSION_MS) as member:
+    async with _membership(bootstrap, ONLY_ONE, ALONE, session_timeout_ms=SESSION_MS) as member:
         if not member.assignment():
             raise NotAlone  # the topic has one partition, and that is somebody else's
         yield lambda: bool(member.assignment())
@@ -96,13 +98,13 @@ async def wait_for_goodbye(bootstrap: str, group: str) -> None:
 
 @contextlib.asynccontextmanager
 async def _membership(
-    bootstrap: str, group: str, **settings: Any
+    bootstrap: str, group: str, topic: str, **settings: Any
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A member of the group, once it has begun a generation with it; reads nothing."""
     member = await open_consumer(bootstrap, client_id="rebuild", group_id=group, **settings)
     joined = _Joined()
     try:
-        member.subscribe([TOPIC], listener=joined)
+        member.subscribe([topic], listener=joined)
         try:
             await asyncio.wait_for(joined.event.wait(), PATIENCE_SECONDS)
         except TimeoutError:
