@@ -13,7 +13,7 @@ repeated: the process dies and its successor begins at the last commit.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -69,18 +69,18 @@ class Superseded(Exception):
 class Group(ConsumerRebalanceListener):
     """A member of the consumer group; records are given out in order within a partition."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Sequence[str] = TOPICS) -> None:
         self.epoch = 0
         self.assignments = 0
         """Counts the generations of the group in which we were given something, as they begin."""
-        self._consumer = consumer
+        self._consumer, self._topics = consumer, topics
         self._committing = asyncio.Lock()
         self._held: list[Message] = []
         self._committed: dict[TopicPartition, int] = {}
 
     async def join(self) -> None:
-        """Subscribe to every topic that the sink reads."""
-        self._consumer.subscribe(list(TOPICS), listener=self)
+        """Subscribe to the topics."""
+        self._consumer.subscribe(list(self._topics), listener=self)
 
     async def leave(self) -> None:
         """Leave the group, if the broker is there to be told; nothing is committed by it."""

@@ -74,7 +74,7 @@ class LogReader:
         await wait_for_goodbye(self._bootstrap, self._group_id)
         await self._begin_at_zero()
         self._consumer = await self._open_consumer()
-        self._group = Group(self._consumer)
+        self._group = Group(self._consumer, list(LANDINGS))
         self._cycle = Cycle(self._group, self._store, self._passed_over)
         await self._group.join()
         try:
