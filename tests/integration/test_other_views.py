@@ -39,7 +39,7 @@ RECOMPUTED = {
     *metric_views.VIEWS,  # test_metric_views.py
     *EVENT_VIEWS,  # test_views.py, as the next two
     *("log_lines", "records"),
-    *("compute_targets", "nodes", "event_offsets"),  # here
+    *("compute_targets", "nodes", "event_offsets", "expiries"),  # here
 }
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SAID = {"node.started.v1": "Starting", "node.ready.v1": "Ready", "node.lost.v1": "Lost"}
@@ -170,3 +170,22 @@ def test_offsets_are_those_behind_the_last_event_of_each_partition(
         found = client.query(f"{sql} WHERE partition BETWEEN {base} AND {base + 3}").result_rows
         assert dict(found) == expected
         client.command(f"OPTIMIZE TABLE {STORAGE}.events FINAL")
+
+
+@MANY
+@given(times=st.lists(st.integers(0, 2**40), min_size=1, max_size=5), data=st.data())
+def test_points_have_expired_up_to_the_latest_time_that_was_said(
+    client: Client, times: list[int], data: st.DataObject
+) -> None:
+    workspace = f"w{uuid.uuid4().hex}"
+    moments = [datetime.fromtimestamp(time // 1_000, UTC) for time in times]
+    rows: list[Row] = [
+        {"workspace": workspace, "before": f"{moment:%Y-%m-%d %H:%M:%S}.{time % 1_000:03}"}
+        for moment, time in zip(moments, times, strict=True)
+    ]
+    _insert_repeated(client, "expiries", rows, data)
+    sql = "SELECT toUnixTimestamp64Milli(before) FROM runhistory.expiries"
+    for _ in range(2):
+        found = client.query(f"{sql} WHERE workspace = '{workspace}'").result_rows
+        assert found == [(max(times),)]
+        client.command(f"OPTIMIZE TABLE {STORAGE}.expiries FINAL")
