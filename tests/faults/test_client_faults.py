@@ -74,6 +74,7 @@ def run(stack: RunningStack) -> Iterator[Run]:
     workspace.connection.close()
 
 
+@pytest.mark.timeout(180 + 60 * ROUNDS)
 def test_what_killed_programs_kept_arrives_once(
     stack: RunningStack, run: Run, tmp_path: Path
 ) -> None:
@@ -91,12 +92,14 @@ def test_what_killed_programs_kept_arrives_once(
         ledgers.append(tmp_path / f"ledger-{number}")
         arguments = [sys.executable, "-c", PROGRAM, str(number), str(ledgers[-1])]
         process = subprocess.Popen(arguments, env=environment, start_new_session=True)
-        wait_for(ledgers[-1], dice.choice(["kept", "acknowledged"]))
-        if number % 2:
-            stack.kill("gateway")
-        time.sleep(dice.uniform(0.0, 2.0))  # so long it works: the moment of death is by chance
-        os.killpg(process.pid, 9)
-        process.wait()
+        try:
+            wait_for(ledgers[-1], dice.choice(["kept", "acknowledged"]))
+            if number % 2:
+                stack.kill("gateway")
+            time.sleep(dice.uniform(0.0, 2.0))  # it works, and its moment of death is by chance
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
     stack.wait_ready("gateway")
     run.complete()
     left = sync(environment, "--list")

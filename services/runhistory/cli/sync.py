@@ -82,8 +82,8 @@ def _one(folder: Path, *, only_list: bool) -> dict[str, Any] | None:
                 return None
             row = {"run_id": owner.run_id, "writer": owner.writer, "state": "in use"}
             console.note(
-                f"{_name(owner)}: process {owner.process} on {owner.host} is at work, and "
-                "sends what it logs itself."
+                f"{_name(owner)}: in use, by process {owner.process} on {owner.host}, which sends "
+                "what it logs itself, or by another sync."
             )
             return row
         owner, said = left.owner, left.said

@@ -194,6 +194,8 @@ class MetricWriter:
             self._outbox.put(piece, len(piece.steps) - 1)
         if self._thread is None and pieces:
             self._start()
+        if len(pieces) > 1:
+            self._hurry.set()  # there is enough for a batch
 
     def log_record(
         self,

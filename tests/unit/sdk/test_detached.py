@@ -175,6 +175,6 @@ def test_a_process_that_still_records_is_left_alone(
 ) -> None:
     run = Experiment(Workspace(), "x").start_logging()
     done = sync(gateway, monkeypatch, directory(nowhere))
-    assert "is at work" in done.output
+    assert "in use" in done.output
     assert gateway.requests == []
     run.complete()
