@@ -12,8 +12,9 @@ import pytest
 
 from runhistory.clickhouse.migrations import migrate
 from runhistory.domain.ids import new_run_id
-from runhistory.kafka.clients import open_consumer, open_producer
+from runhistory.kafka.clients import open_producer
 from tests.conftest import Broker, Engine
+from tests.support.dead_letters import dead_letters
 from tests.support.dying_sink import STEPS
 from tests.support.readiness import reason_not_ready
 from tests.support.service_process import ServiceProcess, free_port
@@ -147,7 +148,7 @@ async def test_poison_between_good_ones_is_buried_and_all_else_is_stored(
     broker: Broker, engine: Engine, tmp_path: Path
 ) -> None:
     ledger = SinkLedger(broker.bootstrap, engine.url)
-    before = await _dead(broker)
+    before = await dead_letters(broker.bootstrap)
     producer = await open_producer(broker.bootstrap, client_id="test")
     try:
         for value in POISON.values():
@@ -160,7 +161,7 @@ async def test_poison_between_good_ones_is_buried_and_all_else_is_stored(
         await ledger.wait_until_committed()
         assert sink.stop() == 0
     names = {value: name for name, value in POISON.items()}
-    buried = [names[value] for value in (await _dead(broker))[len(before) :]]
+    buried = [names[value] for value in (await dead_letters(broker.bootstrap))[len(before) :]]
     assert sorted(buried) == sorted(POISON)
     ledger.check()
 
@@ -213,19 +214,3 @@ class _OwnEngine:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-async def _dead(broker: Broker) -> list[bytes]:
-    """The values of all dead letters of run.metrics, in order."""
-    consumer = await open_consumer(broker.bootstrap, "run.metrics.dlq", client_id="test")
-    try:
-        found: list[bytes] = []
-        async with asyncio.timeout(30):
-            partitions = sorted(consumer.assignment())
-            ends = await consumer.end_offsets(partitions)
-            while any([await consumer.position(one) < ends[one] for one in partitions]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [record.value or b"" for record in records]
-        return found
-    finally:
-        await consumer.stop()
