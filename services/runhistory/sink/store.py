@@ -33,7 +33,7 @@ INSERT_SETTINGS: Final[dict[str, Any]] = {
     "insert_deduplicate": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 0,
     # A newer writer's fields are passed over; a name that stands twice, or none of the
-    # expected, is an error (the landing tables' defaults throw).
+    # expected, is an error (the landing tables' constraints).
     "input_format_skip_unknown_fields": 1,
     "input_format_json_ignore_unnecessary_fields": 0,
     "input_format_defaults_for_omitted_fields": 1,
@@ -63,7 +63,6 @@ UNREADABLE_CODES: Final = frozenset(
         321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
         349,  # CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
         376,  # CANNOT_PARSE_UUID
-        395,  # FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
         407,  # DECIMAL_OVERFLOW
         467,  # CANNOT_PARSE_BOOL
         469,  # VIOLATED_CONSTRAINT
