@@ -7,6 +7,7 @@ rebuild from the log; and a reader that looks all the while, for whom a count ne
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.storages import load_storages
+from runhistory.clickhouse.storages import Storages, load_storages
 from runhistory.sink.rebuild import Outcome, Rebuild, Wish
 from tests.conftest import Broker, Engine
 from tests.support.dying_rebuild import MOMENTS
@@ -80,6 +81,36 @@ async def test_a_sink_frozen_through_the_hand_over_loses_nothing(
     sink.wait_ready()
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("moment", ["join done", "views half"])
+async def a_rebuild_frozen_while_another_does_it_wakes_and_harms_nothing(
+    moment: str, broker: Broker, engine: Engine, sink: ServiceProcess
+) -> None:
+    ledger, before = SinkLedger(broker.bootstrap, engine.url), _reading(engine)
+    await ledger.produce(20)
+    async with _load(ledger), _looking(ledger):
+        frozen = await asyncio.to_thread(_freeze_at, moment, broker, engine)
+        try:
+            assert (await _rebuild(broker, engine)).done == "switched"
+            after = _reading(engine)
+            assert after != before
+            frozen.send_signal(signal.SIGCONT)
+            assert await asyncio.to_thread(frozen.wait, 120) != 0
+        finally:
+            frozen.kill()
+            frozen.wait()
+    assert load_storages(open_client(engine.url)) == Storages(after, (after,))
+    await ledger.produce(20)
+    await ledger.wait_until_committed()
+    ledger.check()
+
+
+if FULL:
+    test_a_rebuild_frozen_while_another_does_it_wakes_and_harms_nothing = (
+        a_rebuild_frozen_while_another_does_it_wakes_and_harms_nothing
+    )
+
+
 async def test_without_a_kill_check_tells_that_all_is_equal_and_leaves_nothing(
     broker: Broker, engine: Engine, sink: ServiceProcess
 ) -> None:
@@ -105,18 +136,33 @@ def _sink(broker: Broker, engine: Engine, log: Path, instance: str = "faults") -
 
 def _die_at(moment: str, broker: Broker, engine: Engine) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
-        [sys.executable, "-m", "tests.support.dying_rebuild", moment],
+        _dying(moment),
         cwd=ROOT,
-        env={
-            **os.environ,
-            "RUNHISTORY_KAFKA": broker.bootstrap,
-            "RUNHISTORY_CLICKHOUSE": engine.url,
-            "RUNHISTORY_PORT": str(free_port()),
-        },
+        env=_environment(broker, engine),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=300,
     )
+
+
+def _freeze_at(moment: str, broker: Broker, engine: Engine) -> "subprocess.Popen[bytes]":
+    """A rebuild that stands still at a moment."""
+    process = subprocess.Popen(_dying(moment, "STOP"), cwd=ROOT, env=_environment(broker, engine))
+    os.waitpid(process.pid, os.WUNTRACED)
+    return process
+
+
+def _dying(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tests.support.dying_rebuild", *arguments]
+
+
+def _environment(broker: Broker, engine: Engine) -> dict[str, str]:
+    return {
+        **os.environ,
+        "RUNHISTORY_KAFKA": broker.bootstrap,
+        "RUNHISTORY_CLICKHOUSE": engine.url,
+        "RUNHISTORY_PORT": str(free_port()),
+    }
 
 
 async def _rebuild(broker: Broker, engine: Engine, wish: Wish = "switch") -> Outcome:

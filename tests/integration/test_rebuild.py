@@ -136,11 +136,11 @@ async def test_tables_of_another_version_are_refused(
 async def test_two_at_once_are_refused(
     broker: Broker, engine: Engine, sink: ServiceProcess
 ) -> None:
-    async with only_one(broker.bootstrap) as is_the_one:
+    async with only_one(broker.bootstrap) as only:
         for wish in get_args(Wish):
             with pytest.raises(Refused, match="Another rebuild"):
                 await _rebuild(broker, engine, wish)
-        assert is_the_one()
+        await only.check()
 
 
 async def test_records_that_are_gone_are_refused_and_named(

@@ -1,4 +1,4 @@
-"""`python -m tests.support.dying_rebuild <moment>`: a rebuild that is killed at a moment.
+"""`python -m tests.support.dying_rebuild <moment> [STOP]`: a rebuild killed, or frozen, midway.
 
 A moment is a step's beginning (`compare`), its middle (`compare half`), its end (`compare done`),
 or one of these: `read half` (records are inserted, and not committed) and `views half` (some
@@ -25,17 +25,22 @@ MOMENTS = (
     *("compare done", "switch", "views half", "switch done", "drop", "drop done"),
 )
 MOMENT = sys.argv[1] if len(sys.argv) > 1 else ""
+SIGNAL = signal.SIGSTOP if sys.argv[2:] == ["STOP"] else signal.SIGKILL
 VIEWS = 7
+_begun: set[str] = set()
 
 
 def _tell(step: str, done: int, total: int) -> None:
-    now = {step} if done == 0 else {f"{step} done" if done == total else f"{step} half"}
+    now = {f"{step} done" if done == total else f"{step} half"} if done else set()
+    if step not in _begun:
+        _begun.add(step)
+        now.add(step)
     if MOMENT in now:
         _die()
 
 
 def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), SIGNAL)
 
 
 class _DyingCycle(Cycle):
@@ -51,7 +56,8 @@ def _die_between_views() -> None:
         seen += str(cmd).startswith("CREATE OR REPLACE VIEW runhistory.") and (
             "runhistory.storages" not in str(cmd)
         )
-        if seen > VIEWS:
+        if seen == VIEWS:
+            seen += 1
             _die()
         return real(self, cmd, *arguments, **more)
 

@@ -10,11 +10,12 @@ without being a member.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.sink.group import GROUP, TopicOffsets
@@ -40,15 +41,39 @@ class NotAlone(Exception):
     """Another rebuild is running."""
 
 
-class _Joined(ConsumerRebalanceListener):
+class _Listener(ConsumerRebalanceListener):
+    """Whether the group has given the member something, and whether it took that back since."""
+
     def __init__(self) -> None:
-        self.event = asyncio.Event()
+        self.joined = asyncio.Event()
+        self.lost = False
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing of ours."""
+        self.lost = self.joined.is_set()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self.event.set()
+        self.joined.set()
+
+
+class OnlyOne:
+    """What tells a rebuild that it is the only one still, by asking the broker."""
+
+    def __init__(self, member: AIOKafkaConsumer, listener: _Listener) -> None:
+        self._member, self._listener = member, listener
+
+    async def check(self) -> None:
+        """Return when it is. Whoever was frozen past its session is not, nor ever again.
+
+        Raises:
+            NotAlone: it is not.
+            aiokafka.errors.KafkaError: the broker is away.
+        """
+        try:
+            await self._member.commit({TopicPartition(ALONE, 0): 0})
+        except (CommitFailedError, IllegalStateError) as error:
+            raise NotAlone from error
+        if self._listener.lost:
+            raise NotAlone
 
 
 @contextlib.asynccontextmanager
@@ -66,7 +91,7 @@ async def new_generation(bootstrap: str) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def only_one(bootstrap: str) -> AsyncIterator[Callable[[], bool]]:
+async def only_one(bootstrap: str) -> AsyncIterator[OnlyOne]:
     """Nobody else is inside at the same time; what is given tells whether that is so still.
 
     Who was killed inside counts as being there for a session's length (6 s).
@@ -76,10 +101,9 @@ async def only_one(bootstrap: str) -> AsyncIterator[Callable[[], bool]]:
         GroupStuck, aiokafka.errors.KafkaError: as `new_generation`.
     """
     await wait_for_goodbye(bootstrap, ONLY_ONE)
-    async with _membership(bootstrap, ONLY_ONE, ALONE, session_timeout_ms=SESSION_MS) as member:
-        if not member.assignment():
-            raise NotAlone  # the topic has one partition, and that is somebody else's
-        yield lambda: bool(member.assignment())
+    async with _membership(bootstrap, ONLY_ONE, ALONE, session_timeout_ms=SESSION_MS) as only:
+        await only.check()  # the topic has one partition, which may be somebody else's
+        yield only
 
 
 async def wait_for_goodbye(bootstrap: str, group: str) -> None:
@@ -99,20 +123,20 @@ async def wait_for_goodbye(bootstrap: str, group: str) -> None:
 @contextlib.asynccontextmanager
 async def _membership(
     bootstrap: str, group: str, topic: str, **settings: Any
-) -> AsyncIterator[AIOKafkaConsumer]:
+) -> AsyncIterator[OnlyOne]:
     """A member of the group, once it has begun a generation with it; reads nothing."""
     member = await open_consumer(bootstrap, client_id="rebuild", group_id=group, **settings)
-    joined = _Joined()
+    listener = _Listener()
     try:
-        member.subscribe([topic], listener=joined)
+        member.subscribe([topic], listener=listener)
         try:
-            await asyncio.wait_for(joined.event.wait(), PATIENCE_SECONDS)
+            await asyncio.wait_for(listener.joined.wait(), PATIENCE_SECONDS)
         except TimeoutError:
             raise GroupStuck(
                 f"The consumer group {group!r} did not settle in {PATIENCE_SECONDS:g} s. Look at "
                 "the sink's log, and try again."
             ) from None
-        yield member
+        yield OnlyOne(member, listener)
     finally:
         await close(member)
 

@@ -53,7 +53,13 @@ from runhistory.clickhouse.storages import Storages, load_storages, save_storage
 from runhistory.kafka.log_ends import LogEnds
 from runhistory.sink.erased_rows import ErasedRows
 from runhistory.sink.expiry import copy_expiries
-from runhistory.sink.generation import NotAlone, committed_offsets, new_generation, only_one
+from runhistory.sink.generation import (
+    NotAlone,
+    OnlyOne,
+    committed_offsets,
+    new_generation,
+    only_one,
+)
 from runhistory.sink.group import GROUP, TopicOffsets
 from runhistory.sink.log_reader import LogIncomplete, LogReader, all_places
 
@@ -100,7 +106,7 @@ class Rebuild:
     def __init__(self, bootstrap: str, clickhouse: str, tell: Tell) -> None:
         self._bootstrap, self._clickhouse, self._tell = bootstrap, clickhouse, tell
         self._ends = LogEnds(bootstrap, "rebuild-ends")
-        self._is_the_one: Callable[[], bool] = lambda: False
+        self._only: OnlyOne
         self._client: Client = open_client(clickhouse, "default", answer_seconds=24 * 3600)
 
     async def run(self, wish: Wish) -> Outcome:
@@ -111,7 +117,7 @@ class Rebuild:
             EngineUnavailable, KafkaError, GroupStuck: see there. Start it again later.
         """
         try:
-            async with only_one(self._bootstrap) as self._is_the_one:
+            async with only_one(self._bootstrap) as self._only:
                 if wish == "abandon":
                     return await self._abandon()
                 if await self._finish_earlier():
@@ -126,7 +132,7 @@ class Rebuild:
 
     async def _rebuild(self, wish: Wish) -> Outcome:
         present = self._storages().reading
-        other = await asyncio.to_thread(self._prepare, present)
+        other = await self._prepare(present)
         group = f"rebuild-{self._id_of(other)}"
         await self._refuse_gaps(group)
         self._refuse_lack_of_room(present, other)
@@ -156,7 +162,7 @@ class Rebuild:
     async def _joined(self, present: str, other: str) -> AsyncIterator[None]:
         """Inside, everything that the sinks commit is in both; afterwards, in what is read."""
         self._tell("join", 0, 1)
-        self._refuse_company()
+        await self._only.check()
         save_storages(self._client, Storages(present, (present, other)))
         try:
             async with new_generation(self._bootstrap):
@@ -164,9 +170,9 @@ class Rebuild:
                 try:
                     yield
                 finally:  # before the member leaves: its leaving makes every sink look anew
-                    self._leave_alone()
+                    await self._leave_alone()
         finally:
-            self._leave_alone()
+            await self._leave_alone()
 
     async def _hand_over(self, wish: Wish, present: str, other: str, reader: LogReader) -> Outcome:
         ends = await self._ends.ends(all_places())  # after the new generation began
@@ -179,7 +185,7 @@ class Rebuild:
         if wish == "check":
             done = "checked"
         elif wish == "switch even if different" or all(table.same for table in tables):
-            await asyncio.to_thread(self._switch, present, other)
+            await self._switch(present, other)
             done = "switched"
         return Outcome(
             done=done,
@@ -235,14 +241,14 @@ class Rebuild:
         self._tell("compare", len(tables), len(tables))
         return found
 
-    def _switch(self, present: str, other: str) -> None:
+    async def _switch(self, present: str, other: str) -> None:
         """Let readers see the other one; killed within, it is done anew."""
         self._tell("switch", 0, 1)
-        self._refuse_company()
+        await self._only.check()
         if not is_up_to_date(self._client, present):
             raise Refused(f"The tables are not of this version. {_MIGRATE} {_NOTHING_LOST}")
-        point_views(self._client, other)
-        self._refuse_company()
+        await asyncio.to_thread(point_views, self._client, other)
+        await self._only.check()
         save_storages(self._client, Storages(other, (present, other)))
         self._tell("switch", 1, 1)
 
@@ -266,14 +272,18 @@ class Rebuild:
         return Outcome(done=done, reading=storages.reading)
 
     async def _throw_away(self, reading: str, others: list[str]) -> None:
-        self._leave_alone()
+        await self._leave_alone()
         async with new_generation(self._bootstrap):
             pass
         for other in others:
             await self._drop(other)
 
-    def _leave_alone(self) -> None:
-        """Only what is read is written from now on, by whoever looks."""
+    async def _leave_alone(self) -> None:
+        """Only what is read is written from now on, by whoever looks.
+
+        What another one has put into the list since is not ours to take out.
+        """
+        await self._only.check()
         client = open_client(self._clickhouse, "default")  # the other may be in a thread's hands
         storages = load_storages(client)
         if storages.writing != (storages.reading,):
@@ -283,28 +293,32 @@ class Rebuild:
         """A sink that did not look yet fails once, looks, and goes on; so wait for most."""
         self._tell("drop", 0, 1)
         await asyncio.sleep(DROP_SECONDS)
-        self._refuse_company()
+        await self._only.check()
         with reporting_unavailable():
             await asyncio.to_thread(
                 self._client.command, f"DROP DATABASE IF EXISTS {storage_name(storage)} SYNC"
             )
         self._tell("drop", 1, 1)
 
-    def _prepare(self, present: str) -> str:
+    async def _prepare(self, present: str) -> str:
         """The other storage, with its tables: what a killed rebuild left, or a new one."""
         self._tell("make", 0, 1)
+        other = f"projection_{_number(present) + 1}"
         try:
             if not is_up_to_date(self._client, present):
                 raise Refused(f"The tables are not of this version. {_MIGRATE}")
-            other = f"projection_{_number(present) + 1}"
             if not self._can_go_on(other):
-                self._leave_alone()
-                self._client.command(f"DROP DATABASE IF EXISTS {other} SYNC")
-                make_storage(self._client, other)
+                await self._leave_alone()
+                await asyncio.to_thread(self._make_anew, other)
         except MigrationRefused as error:
             raise Refused(str(error)) from error
         self._tell("make", 1, 1)
         return other
+
+    def _make_anew(self, other: str) -> None:
+        with reporting_unavailable():
+            self._client.command(f"DROP DATABASE IF EXISTS {other} SYNC")
+        make_storage(self._client, other)
 
     def _can_go_on(self, other: str) -> bool:
         if other not in self._others(self._storages()):
@@ -344,11 +358,6 @@ class Rebuild:
                 f"A rebuild needs about {(needed - there) >> 20:,} MiB more of disk beside the "
                 f"present tables, and ClickHouse has {free >> 20:,} MiB. Make room."
             )
-
-    def _refuse_company(self) -> None:
-        """Before each step that cannot be taken back: somebody who was frozen is not the one."""
-        if not self._is_the_one():
-            raise NotAlone
 
     def _storages(self) -> Storages:
         return load_storages(self._client)

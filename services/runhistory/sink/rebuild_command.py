@@ -56,7 +56,7 @@ async def _run(wish: Wish) -> int:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
         outcome = await task
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BrokenPipeError):  # or whoever reads our output has gone
         return INTERRUPTED
     except (Refused, GroupStuck) as error:
         _say({"refused": str(error)})
