@@ -14,6 +14,7 @@ from runhistory.gateway.errors import ApiError
 from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.run_keys import RunKeys
+from runhistory.gateway.run_reader import RunReader
 from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks, parse_watermarks
 from runhistory.kafka.commands import CommandClient
@@ -40,6 +41,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     targets: ComputeTargets
     watermarks: Watermarks
     reader: Reader
+    runs: RunReader
     objects: ObjectStore
     sql: SqlEngine
     events: EventStreams

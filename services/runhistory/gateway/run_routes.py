@@ -1,9 +1,9 @@
 """Reads of runs: pages of them, what a reference means, one with all that is known of it."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
-from litestar import get
+from litestar import MediaType, Response, get
 from litestar.params import QueryParameter
 
 from runhistory.domain.status import RunStatus
@@ -19,7 +19,7 @@ from runhistory.gateway.parameters import (
     ParentQuery,
 )
 from runhistory.gateway.wire import RunIdParameter, WatermarkQuery, WorkspaceParameter, fails
-from runhistory.query import references, run_details, runs
+from runhistory.query import references, runs
 from runhistory.query.run_filter import RunFilter
 from runhistory.query.run_fold import RunDetails
 from runhistory.query.runs import MAX_PAGE, RunPage
@@ -114,22 +114,22 @@ async def get_run(
     workspace: WorkspaceParameter,
     run_id: RunIdParameter,
     watermarks: WatermarkQuery = None,
-) -> RunDetails:
+) -> Response[RunDetails]:
     """All that is known of a run."""
     await request.wait_for_watermarks()
-    return await require_run(request, workspace, run_id)
+    found = await require_run(request, workspace, run_id)
+    return cast("Response[RunDetails]", Response(found, media_type=MediaType.JSON))
 
 
-async def require_run(request: GatewayRequest, workspace: str, run_id: str) -> RunDetails:
-    """The run.
+async def require_run(request: GatewayRequest, workspace: str, run_id: str) -> bytes:
+    """The run's RunDetails as JSON, if there is such a run.
 
     Raises:
         ApiError: 404, the workspace has no such run.
         RunDeleted: it had.
     """
-    found = await request.gateway.reader.read(
-        run_details.get_run, workspace=workspace, run_id=run_id
-    )
+    has_written = "watermark" in request.query_params
+    found = await request.gateway.runs.read(workspace, run_id, may_be_kept=not has_written)
     if found is None:
         raise ApiError(
             404,

@@ -29,6 +29,7 @@ from runhistory.gateway.event_stream import EventStreams
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.run_keys import MAX_KEYS, RunKeys
 from runhistory.gateway.run_keys import SETTING as KEYS_SETTING
+from runhistory.gateway.run_reader import RunReader
 from runhistory.gateway.targets import ComputeTargets
 from runhistory.gateway.watermarks import Watermarks
 from runhistory.kafka.commands import CommandClient
@@ -116,6 +117,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
     targets = ComputeTargets(declared, catch_up)
     attempts = Attempts(latest_attempt, catch_up, EventLog(settings.kafka, SOURCE))
     commands.on_reply += [attempts.see, targets.see]
+    runs = RunReader(commands, reader)
     try:
         await asyncio.gather(commands.start(), appender.start())
         yield Gateway(
@@ -125,6 +127,7 @@ async def _gateway(settings: ServiceSettings) -> AsyncIterator[Gateway]:
             targets=targets,
             watermarks=watermarks,
             reader=reader,
+            runs=runs,
             objects=_open_objects(settings),
             events=events,
             sql=sql,

@@ -7,18 +7,19 @@ unknown: the same command (same id) may be sent again, and brings the old reply.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from runhistory.domain.commands import Command
 from runhistory.events.cloudevents import MalformedRecord
 from runhistory.events.codec import Reply, decode_reply, encode_command
 from runhistory.kafka.clients import close, open_consumer, open_producer
-from runhistory.kafka.topics import partitions_of
+from runhistory.kafka.topics import partitions_of, place_of
 
 COMMANDS_TOPIC: Final = "run.commands"
 REPLIES_TOPIC: Final = "run.replies"
@@ -37,7 +38,9 @@ class CommandClient:
     """Commands in, replies out; any number of commands may be under way at once.
 
     Survives a broker that goes and comes back: the producer and the follower of the replies are
-    opened anew. Callbacks in `on_reply` see every reply of every client, on the event loop.
+    opened anew. Callbacks in `on_reply` see every reply of every client, on the event loop. Those
+    in `on_follow` are called at each time that following begins: replies from before may be
+    missing, those that come after are all seen.
     """
 
     def __init__(self, bootstrap: str, source: str) -> None:
@@ -48,7 +51,9 @@ class CommandClient:
         self._positions: dict[TopicPartition, int] = {}
         self._follower: asyncio.Task[None] | None = None
         self._following = asyncio.Event()
+        self._consumer: AIOKafkaConsumer | None = None
         self.on_reply: list[Callable[[Reply], None]] = []
+        self.on_follow: list[Callable[[], None]] = []
 
     async def start(self) -> None:
         """Connect, and return when every reply from now on will be seen."""
@@ -72,6 +77,13 @@ class CommandClient:
     def is_following(self) -> bool:
         """Whether replies are being received right now."""
         return self._following.is_set()
+
+    def hears(self, run_id: str, seconds: float) -> bool:
+        """Whether Kafka has told within so many seconds what replies about the run there are."""
+        if self._consumer is None:
+            return False
+        answered = self._consumer.last_poll_timestamp(place_of(REPLIES_TOPIC, run_id))
+        return answered is not None and abs(time.time() - answered / 1e3) < seconds
 
     async def send(self, command: Command, timeout: float = 10.0) -> Reply:  # noqa: ASYNC109
         """Append the command and return its reply, which may be a refusal.
@@ -129,15 +141,23 @@ class CommandClient:
                 await self._follow()
             except (KafkaError, OSError) as error:
                 log.warning("replies_interrupted", error=repr(error))
+                if isinstance(error, OffsetOutOfRangeError):
+                    self._positions.clear()  # these are not kept any more: from the end again
             self._following.clear()
             await asyncio.sleep(0.5)
 
     async def _follow(self) -> None:
         consumer = await open_consumer(
-            self._bootstrap, client_id=f"{self._source}-replies", fetch_max_wait_ms=500
+            self._bootstrap,
+            client_id=f"{self._source}-replies",
+            fetch_max_wait_ms=500,
+            auto_offset_reset="none",  # else a gap would pass unseen
         )
         try:
             await self._resume(consumer)
+            for callback in self.on_follow:
+                callback()
+            self._consumer = consumer
             self._following.set()
             while True:
                 found = await consumer.getmany(timeout_ms=1_000)
@@ -146,6 +166,7 @@ class CommandClient:
                         self._deliver(record.value)
                     self._positions[partition] = records[-1].offset + 1
         finally:
+            self._consumer = None
             await close(consumer)
 
     async def _resume(self, consumer: AIOKafkaConsumer) -> None:
