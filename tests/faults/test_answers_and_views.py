@@ -83,7 +83,7 @@ async def test_an_insert_that_was_done_and_whose_answer_was_lost(
                 proxy.losses = 2
                 await records.append(20)
             verdict = await judge(records.world, records.ledger)
-    assert proxy.lost >= 2
+    assert proxy.lost >= 1, "no answer was swallowed"
     assert verdict.problems == []
 
 

@@ -58,7 +58,7 @@ _STATES: Final = {
 
 @app.callback()
 def dlq() -> None:
-    """Dead letters: records that ClickHouse could not store, for operators.
+    """Dead letters: what ClickHouse could not store, for operators.
 
     What the sink cannot store, now or ever, goes byte for byte to the topic's dead letters
     (<topic>.dlq), and everything else goes on. When the cause is mended (by a newer version,

@@ -14,7 +14,7 @@ PORTING = (DOCS / "from-azureml.md").read_text("utf-8")
 CLASSES = ("Workspace", "Experiment", "Run", "AsyncWorkspace", "ScriptRunConfig", "Environment")
 INNER = {  # for this package and the command line
     "at", "connection", "begin_run", "begin_attempt", "create_run", "as_spec", "as_value",
-    "get_submitted_run", "workspace_object", "from_conda_specification",
+    "get_submitted_run", "is_over_here", "workspace_object", "from_conda_specification",
 }  # fmt: skip
 
 
