@@ -33,7 +33,7 @@ POINTS = """
 """
 BATCHES = """
     SELECT run_id, attempt, writer, seq, points FROM runhistory.batches
-    WHERE workspace = {workspace:String}
+    WHERE workspace = {workspace:String} AND topic = 'run.metrics'
 """
 
 
