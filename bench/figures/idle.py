@@ -28,9 +28,9 @@ def measure_idle_memory(stack: BenchStack, details: Details, report: Report) -> 
 
 def measure_idle_cpu(stack: BenchStack, details: Details, report: Report) -> float:
     """Percent of one core that all processes together used over a window."""
-    began, before = time.monotonic(), _cpu_seconds(stack)
+    began, before = time.monotonic(), stack.cpu_seconds()
     time.sleep(WINDOW_SECONDS)
-    elapsed, after = time.monotonic() - began, _cpu_seconds(stack)
+    elapsed, after = time.monotonic() - began, stack.cpu_seconds()
     shares = {name: 100 * (after[name] - before[name]) / elapsed for name in before}
     for name, share in shares.items():
         details.add(name, share, "%")
@@ -45,13 +45,6 @@ def settle(report: Report) -> None:
 
 def _pss(process: psutil.Process) -> float:
     return float(process.memory_full_info().pss)
-
-
-def _cpu_seconds(stack: BenchStack) -> dict[str, float]:
-    return {
-        name: sum(one.user + one.system for one in (each.cpu_times() for each in processes))
-        for name, processes in stack.processes().items()
-    }
 
 
 FIGURES = [

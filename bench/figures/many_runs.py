@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 
 from bench.figures.figure import Details, Figure, Report, percentile
-from bench.figures.points import cpu_seconds, fresh_workspace, start_runs
+from bench.figures.points import fresh_workspace, start_runs
 from bench.figures.stack import BenchStack
 from bench.load import Door, Plan, Sent, bodies, send_batch
 
@@ -51,10 +51,10 @@ def measure_sink_cpu(stack: BenchStack, details: Details, report: Report) -> flo
 def _test(stack: BenchStack, details: Details) -> Seen:
     workspace = fresh_workspace(stack)
     plan = Plan(stack.url, workspace.name, tuple(start_runs(workspace, RUNS)), points=10)
-    before, began = cpu_seconds(stack), time.monotonic()
+    before, began = stack.cpu_seconds(), time.monotonic()
     milliseconds, late = asyncio.run(_train(plan))
     elapsed = time.monotonic() - began
-    used = {name: after - before[name] for name, after in cpu_seconds(stack).items()}
+    used = {name: after - before[name] for name, after in stack.cpu_seconds().items()}
     for name, cpu in used.items():
         details.add(f"cores/{name}", cpu / elapsed, "cores")
     details.add("late", late, "s")

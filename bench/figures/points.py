@@ -76,23 +76,15 @@ def count_points(workspace: Workspace) -> int:
     return int(workspace.sql("SELECT count() FROM points")[0][0])
 
 
-def cpu_seconds(stack: BenchStack) -> dict[str, float]:
-    """What each process of the stack has used so far."""
-    return {
-        name: sum(one.user + one.system for one in (each.cpu_times() for each in processes))
-        for name, processes in stack.processes().items()
-    }
-
-
 def _rate(stack: BenchStack, details: Details, *, points: int, batches: int) -> float:
     workspace = fresh_workspace(stack)
     runs = start_runs(workspace, RUNS)
     with Load(Plan(stack.url, workspace.name, tuple(runs), points)) as load:
-        before, began = cpu_seconds(stack), time.monotonic()
+        before, began = stack.cpu_seconds(), time.monotonic()
         sent = load.send(batches)
         wait_until_visible(workspace, sent)
         seconds = time.monotonic() - began
-    used = {name: after - before[name] for name, after in cpu_seconds(stack).items()}
+    used = {name: after - before[name] for name, after in stack.cpu_seconds().items()}
     seen = count_points(workspace)
     assert seen == sent.points == points * batches, f"{seen} of {sent.points} are visible"
     for name, cpu in [*used.items(), ("client", sent.cpu_seconds)]:

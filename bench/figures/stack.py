@@ -105,6 +105,14 @@ class BenchStack:
             found.setdefault(name, []).append(process)
         return found
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """What the processes of each name have used so far, the living ones."""
+        found = {}
+        for name, processes in self.processes().items():
+            times = [process.cpu_times() for process in processes if process.is_running()]
+            found[name] = sum(one.user + one.system for one in times)
+        return found
+
 
 @contextmanager
 def bench_stack() -> Iterator[BenchStack]:

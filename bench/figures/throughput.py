@@ -11,7 +11,6 @@ import time
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
-import psutil
 from bench.figures.figure import Details, Figure, Report
 from bench.figures.stack import BenchStack
 
@@ -37,14 +36,14 @@ def measure_runs_per_s(stack: BenchStack, details: Details, report: Report) -> f
         client.start()
     try:
         ready.wait(60)
-        before = _cpu_seconds(stack)
+        before = stack.cpu_seconds()
         found = [results.get() for _ in clients]
     finally:
         for client in clients:
             client.join(60)
             client.kill()
     runs = sum(count for count, _ in found)
-    used = {name: after - before[name] for name, after in _cpu_seconds(stack).items()}
+    used = {name: after - before[name] for name, after in stack.cpu_seconds().items()}
     for name, seconds in [*used.items(), ("clients", sum(cpu for _, cpu in found))]:
         details.add(f"cpu_ms_a_run/{name}", seconds / runs * 1e3, "ms")
     return runs / SECONDS
@@ -68,18 +67,6 @@ def _one_run(experiment: Experiment) -> None:
     for step in range(POINTS):
         run.log("loss", 1.0 / (step + 1), step=step)
     run.complete()
-
-
-def _cpu_seconds(stack: BenchStack) -> dict[str, float]:
-    found = {}
-    for name, processes in stack.processes().items():
-        times = [process.cpu_times() for process in processes if _lives(process)]
-        found[name] = sum(one.user + one.system for one in times)
-    return found
-
-
-def _lives(process: psutil.Process) -> bool:
-    return process.is_running()
 
 
 FIGURES = [
