@@ -1,4 +1,4 @@
-"""The short way for batches: what the framework would do for them, done in a tenth of the time.
+"""The short way for batches: what the framework would do for them, done in a third of the time.
 
 Batches are nearly all that a busy gateway is sent, and three quarters of what a small one costs
 would be the framework's: routing, signatures, models. So a request that is plainly a batch (its
@@ -10,21 +10,31 @@ to say.
 
 import re
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final, get_args
 
 import msgspec
 from litestar.types import ASGIApp, HTTPScope, Receive, Send
 
+from runhistory.domain.ids import END_OF_TEXT
+from runhistory.domain.values import RunId, Workspace
+from runhistory.gateway.app import PREFIX
 from runhistory.gateway.batches import LINES, POINTS, RECORDS, Envelope, take_batch
 from runhistory.gateway.bodies import Written
 from runhistory.gateway.context import Gateway
 from runhistory.gateway.errors import answer_error, translate
 
+
+def _text_of(domain_type: Any) -> str:
+    """The domain's own pattern of a value, without its anchors."""
+    pattern: str = get_args(domain_type)[1].pattern
+    return pattern.removeprefix("^").removesuffix(END_OF_TEXT)
+
+
+_TEMPLATE: Final = f"{PREFIX}/runs/{{run_id:str}}/attempts/{{attempt:int}}/%s"
 _PATH: Final = re.compile(
-    r"/api/v1/workspaces/([A-Za-z0-9][A-Za-z0-9_.-]{0,62})/runs/([0-9a-f]{32})"
-    r"/attempts/([1-9][0-9]{0,8})/(metrics|logs|records)"
+    PREFIX.replace("{workspace:str}", f"({_text_of(Workspace)})")
+    + f"/runs/({_text_of(RunId)})/attempts/([1-9][0-9]{{0,8}})/(metrics|logs|records)"
 )
-_TEMPLATE: Final = "/api/v1/workspaces/{workspace:str}/runs/{run_id:str}/attempts/{attempt:int}/%s"
 _KINDS: Final = {"metrics": POINTS, "logs": LINES, "records": RECORDS}
 
 _JSON: Final = (b"content-type", b"application/json")
