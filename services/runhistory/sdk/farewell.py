@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from runhistory.sdk import heartbeats, sync
+from runhistory.sdk.delivery import Delivery
 from runhistory.sdk.errors import FlushTimeout
 from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.metric_writer import MetricWriter
@@ -48,20 +49,20 @@ def send_what_remains() -> None:
     if not _writers:
         return
     deadline = time.monotonic() + spool_settings().exit_seconds
-    for writer in list(_writers.values()):
+    for delivery in [writer.delivery for writer in _writers.values()]:
         try:
-            _flush(writer, deadline)
+            _flush(delivery, deadline)
         except FlushTimeout:
-            _mourn(writer)
+            _mourn(delivery)
         except KeyboardInterrupt:
-            _mourn(writer)
+            _mourn(delivery)
             deadline = time.monotonic()
 
 
-def _flush(writer: MetricWriter, deadline: float) -> None:
+def _flush(delivery: Delivery, deadline: float) -> None:
     left = max(0.0, deadline - time.monotonic())
     try:
-        writer.close(min(left, PATIENT_SECONDS))
+        delivery.close(min(left, PATIENT_SECONDS))
     except FlushTimeout:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -69,28 +70,28 @@ def _flush(writer: MetricWriter, deadline: float) -> None:
         logger.warning(
             "runhistory: waiting up to %.0f s for %s of %s to be sent (Ctrl-C gives up).",
             left,
-            writer.waiting,
-            writer.label,
+            delivery.waiting,
+            delivery.label,
         )
-        writer.close(left)
+        delivery.close(left)
 
 
-def _mourn(writer: MetricWriter) -> None:
-    if (folder := writer.keep()) is not None:
+def _mourn(delivery: Delivery) -> None:
+    if (folder := delivery.keep()) is not None:
         logger.error(
             "runhistory: %s of %s were NOT SENT. They are kept in %s; `runhistory sync` sends "
             "them, and so does the next program of yours that logs on this machine. %s",
-            writer.waiting,
-            writer.label,
+            delivery.waiting,
+            delivery.label,
             folder,
-            writer.trouble,
+            delivery.trouble,
         )
         return
     logger.error(
         "runhistory: %s of %s were NOT SENT and could not be kept on disk: they are lost. %s",
-        writer.waiting,
-        writer.label,
-        writer.trouble,
+        delivery.waiting,
+        delivery.label,
+        delivery.trouble,
     )
 
 

@@ -128,4 +128,4 @@ class RunLife(RunLogging):
         heartbeats.end(self.id)
         self._ended_here = True
         if self._writer is not None:
-            self._writer.close(FLUSH_SECONDS)
+            self._writer.delivery.close(FLUSH_SECONDS)

@@ -212,7 +212,7 @@ class RunLogging(RunFacts):
             FlushTimeout: not within `timeout_seconds`; it is kept, and sending goes on.
         """
         if self._writer is not None:
-            self._writer.flush(timeout_seconds)
+            self._writer.delivery.flush(timeout_seconds)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the writer: in another process the run has one of its own."""

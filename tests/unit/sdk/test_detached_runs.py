@@ -133,7 +133,7 @@ def test_get_context_is_a_recorded_run_that_ends_with_its_process(
     ending: str,
     last: str,
 ) -> None:
-    kill = "run._writer.keep(); run.flush(); os.kill(os.getpid(), 9)"
+    kill = "run._writer.delivery.keep(); run.flush(); os.kill(os.getpid(), 9)"
     code = f"""
         import os
         from runhistory import Run

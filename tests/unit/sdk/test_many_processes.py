@@ -123,7 +123,7 @@ def test_a_worker_that_is_killed_leaves_its_spool_to_the_next_program(
         run.log("parent", 1)
         if (child := os.fork()) == 0:
             for i in range(100): run.log("child", i)
-            run._writer._outbox._send = lambda batch: os.kill(os.getpid(), 9)
+            run._writer.delivery.points._send = lambda batch: os.kill(os.getpid(), 9)
             run.flush()
         assert os.waitpid(child, 0)[1] == 9
         """,

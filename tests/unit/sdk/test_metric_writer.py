@@ -93,7 +93,7 @@ def writer_to(tmp_path: Path) -> Iterator[Callable[..., MetricWriter]]:
 
     yield make
     for writer in made:
-        writer._closed = True
+        writer.delivery.end()
 
 
 names = st.sampled_from(["loss", "val/acc", 'quote"\\', "μ"])
@@ -135,12 +135,12 @@ def test_every_point_is_in_exactly_one_batch_in_order(
                 step = counted[name] = counted.get(name, -1) + 1
             expected.append((name, step, value))
             if i in flush_after:
-                writer.flush(20)
+                writer.delivery.flush(20)
                 assert same(gateway.points(writer.id), expected)
-        writer.close(20)
+        writer.delivery.close(20)
     assert same(gateway.points(writer.id), expected)
     assert gateway.seqs(writer.id) == list(range(len(gateway.batches)))
-    assert writer.waiting == ""
+    assert writer.delivery.waiting == ""
 
 
 def poll(is_so: Callable[[], bool]) -> None:
@@ -171,7 +171,7 @@ def test_points_of_many_threads_are_all_there_each_threads_in_order(
         thread.start()
     for thread in threads:
         thread.join()
-    writer.flush(30)
+    writer.delivery.flush(30)
     points = gateway.points(writer.id)
     for number in range(8):
         own = [(step, value) for name, step, value in points if name == f"thread-{number}"]
@@ -184,7 +184,7 @@ def test_a_given_step_does_not_move_the_count(writer_to: Callable[..., MetricWri
     writer = writer_to(gateway.send)
     for step in (None, 100, None, -(2**63), None):
         writer.log("loss", 0.0, step)
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert [step for _, step, _ in gateway.points(writer.id)] == [0, 100, 1, -(2**63), 2]
 
 
@@ -206,7 +206,7 @@ def test_a_refused_call_takes_nothing_and_counts_nothing(
     with pytest.raises(InvalidMetric):
         writer.log_list("loss", [2.0, object()])
     writer.log_list("loss", [2.0, 3])
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert gateway.points(writer.id) == [("loss", 0, 1.0), ("loss", 1, 2.0), ("loss", 2, 3.0)]
 
 
@@ -229,9 +229,9 @@ def test_log_returns_at_once_while_the_gateway_hangs(
     microseconds = (time.thread_time() - began) / 20_000 * 1e6
     assert microseconds < 20  # 1 to 2 on an idle machine
     with pytest.raises(FlushTimeout, match=r"20,001 points of run r"):
-        writer.flush(0.05)
+        writer.delivery.flush(0.05)
     release.set()
-    writer.flush(30)
+    writer.delivery.flush(30)
 
 
 def test_a_batch_that_is_refused_is_dropped_loudly_and_the_rest_arrives(
@@ -247,9 +247,9 @@ def test_a_batch_that_is_refused_is_dropped_loudly_and_the_rest_arrives(
     writer = writer_to(send)
     with caplog.at_level(logging.ERROR, logger="runhistory"):
         writer.log("bad", 1.0)
-        writer.flush(10)
+        writer.delivery.flush(10)
         writer.log("good", 1.0)
-        writer.flush(10)
+        writer.delivery.flush(10)
     assert gateway.points(writer.id) == [("good", 0, 1.0)]
     assert gateway.seqs(writer.id) == [1]  # the hole shows the loss
     assert "REFUSED" in caplog.text
@@ -269,7 +269,7 @@ def test_a_404_of_the_first_moments_is_not_believed(
 
     writer = writer_to(send)
     writer.log("loss", 1.0)
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert gateway.points(writer.id) == [("loss", 0, 1.0)]
 
 
@@ -283,8 +283,8 @@ def test_a_404_that_stays_is_believed(
 
     writer = writer_to(send)
     writer.log("loss", 1.0)
-    writer.flush(10)
-    assert writer.waiting == ""
+    writer.delivery.flush(10)
+    assert writer.delivery.waiting == ""
 
 
 def test_a_token_that_is_not_good_any_more_loses_nothing(
@@ -300,7 +300,7 @@ def test_a_token_that_is_not_good_any_more_loses_nothing(
 
     writer = writer_to(send)
     writer.log("loss", 1.0)
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert gateway.points(writer.id) == [("loss", 0, 1.0)]
 
 
@@ -320,10 +320,10 @@ def test_an_unwritable_spool_is_said_once_and_everything_is_sent(
     with caplog.at_level(logging.WARNING, logger="runhistory"):
         for i in range(3):
             writer.log("loss", i)
-            writer.flush(10)
+            writer.delivery.flush(10)
         assert len(caplog.records) == 1
         assert "RUNHISTORY_SPOOL" in caplog.text
-    writer.close(10)
+    writer.delivery.close(10)
     assert gateway.points(writer.id) == [("loss", i, float(i)) for i in range(3)]
 
 
@@ -333,19 +333,19 @@ def test_while_the_gateway_is_away_a_batch_is_on_disk_before_it_is_sent(
     kept: list[int] = []
 
     def send(body: bytes) -> None:
-        folder = writer.spools.kept_in
+        folder = writer.delivery.spools.kept_in
         assert folder is not None
         kept.append(sum(path.stat().st_size for path in folder.glob("points-*.seg")))
         assert body in next(folder.glob("points-*.seg")).read_bytes()
 
     writer = writer_to(send)
     writer.log("loss", 1.0)
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert kept[0] > 0
-    folder = writer.spools.kept_in
+    folder = writer.delivery.spools.kept_in
     assert folder is not None
     assert [path.stat().st_size for path in folder.glob("points-*.seg")] == [0]
-    writer.close(10)
+    writer.delivery.close(10)
     assert not folder.exists()
 
 
@@ -365,13 +365,13 @@ def test_beyond_the_limit_points_are_dropped_loudly_and_counted(
     writer = writer_to(send, max_bytes=1)
     with caplog.at_level(logging.WARNING, logger="runhistory"):
         writer.log("loss", -1)
-        poll(lambda: writer.spools.points.batches == 1)  # and the spool is full
+        poll(lambda: writer.delivery.spools.points.batches == 1)  # and the spool is full
         for i in range(150):
             writer.log("loss", i)
-        assert writer.dropped == 50
+        assert writer.delivery.dropped == 50
         assert "DROPPED" in caplog.text
         up.set()
-        writer.flush(10)
+        writer.delivery.flush(10)
     found = [value for _, _, value in gateway.points(writer.id)]
     assert found == [float(i) for i in range(-1, 100)]
     assert "50 points or records of run r were dropped" in caplog.text
@@ -393,11 +393,11 @@ def test_a_signal_handler_may_log_during_the_very_first_log(
         start(thread)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: writer.log("handler", 1.0))
-    monkeypatch.setattr(writer, "_on_start", lambda: signal.raise_signal(signal.SIGUSR1))
+    monkeypatch.setattr(writer.delivery, "_on_start", lambda: signal.raise_signal(signal.SIGUSR1))
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     try:
         writer.log("loss", 0.5)
-        writer.flush(5)
+        writer.delivery.flush(5)
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert same(
@@ -411,9 +411,9 @@ def test_a_closed_writer_takes_points_again(writer_to: Callable[..., MetricWrite
     writer = writer_to(gateway.send)
     for i in range(3):
         writer.log("loss", i)
-        writer.close(10)
+        writer.delivery.close(10)
     writer.log("loss", 3)
-    writer.flush(10)
+    writer.delivery.flush(10)
     assert gateway.points(writer.id) == [("loss", i, float(i)) for i in range(4)]
 
 

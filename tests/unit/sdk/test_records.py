@@ -123,7 +123,7 @@ def test_texts_and_numbers_of_a_name_are_counted_in_one_order() -> None:
     for value in (1.5, "two", None, 4, "five"):
         writer.log("x", value)
     writer.log_record("x", "row", {"a": 1})
-    writer.close(10)
+    writer.delivery.close(10)
     steps = [step for batch in points for step in json.loads(batch.body)["steps"]]
     assert steps == [0, 3]
     found = [record for batch in records for record in check(batch.body).records]
@@ -176,18 +176,18 @@ def test_records_beyond_the_memory_for_them_are_dropped_loudly(
     writer = MetricWriter(records.append, send, "run r", spools=spools, interval=0.01)
     writer.log("x", "y")
     deadline = time.monotonic() + 10
-    while not writer.spools.records.batches:  # until the spool is full
+    while not writer.delivery.spools.records.batches:  # until the spool is full
         assert time.monotonic() < deadline
         time.sleep(0.002)
     for _ in range(20):
         writer.log("x", "y" * 1_000)
-    assert writer.dropped > 5
+    assert writer.delivery.dropped > 5
     assert "DROPPED" in caplog.text
     up = True
-    writer.close(10)
+    writer.delivery.close(10)
     assert 10 <= sum(batch.items for batch in records) <= 12
     writer.log("x", "again")
-    writer.close(10)
+    writer.delivery.close(10)
     assert len(check(records[-1].body).records) == 1
 
 

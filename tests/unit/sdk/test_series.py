@@ -186,8 +186,8 @@ def test_a_long_series_is_sent_in_batches_that_the_gateway_takes() -> None:
     writer.log_series("loss", np.arange(50_001), np.random.default_rng(1).normal(size=50_001))
     for _ in range(500):
         writer.log_series("small", [1], [2])
-    assert writer.waiting.split()[0].replace(",", "").isdecimal()
-    writer.close(20)
+    assert writer.delivery.waiting.split()[0].replace(",", "").isdecimal()
+    writer.delivery.close(20)
     assert sum(batch.items for batch in batches) == 50_502
     assert len(batches) < 12
     for batch in batches:
@@ -210,7 +210,7 @@ def test_a_refused_series_and_refused_metrics_take_nothing() -> None:
     writer.log_metrics({})
     writer.log_metrics({"a": 1, "b": np.float32(2), "text": "t"}, step=7)
     writer.log_metrics({"a": 3})
-    writer.close(20)
+    writer.delivery.close(20)
     (batch, records) = sorted(batches, key=lambda one: b"records" in one.body)
     decoded = check(batch.body)
     rows = zip(decoded.key_index, decoded.steps, decoded.values, strict=True)

@@ -61,7 +61,7 @@ LOGS_AND_WAITS = """
     run = Run.get_context()
     for i in range(25_000): run.log("loss", i)
     run.log("note", "a text")
-    assert run._writer.keep() is not None
+    assert run._writer.delivery.keep() is not None
     print("kept", flush=True)
     time.sleep(60)
     """

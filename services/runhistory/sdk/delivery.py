@@ -1,0 +1,206 @@
+"""A writer's points and records from memory to the gateway, by two threads and a folder on disk.
+
+One thread forms batches of what was logged, some 150 ms after it came, and puts them into the spool
+on disk; for points and for records there is one more that sends what is in the spool (outbox.py).
+A batch keeps the writer's `seq` and its bytes until the gateway has answered, however long that
+takes, and whichever process sends it then. The gateway's projection knows (writer, seq), so a batch
+that arrives twice counts once. Delivery: every point that is in the spool exactly once to the eye,
+whatever becomes of this process; of the others, those of the last moment, when it ends without
+Python's farewell.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from runhistory.sdk import metric_encoding, record_encoding
+from runhistory.sdk.batch import Send
+from runhistory.sdk.errors import FlushTimeout
+from runhistory.sdk.metric_encoding import Point, Series
+from runhistory.sdk.outbox import Outbox
+from runhistory.sdk.record_encoding import Item
+from runhistory.sdk.spool_folder import WriterSpools
+
+INTERVAL: Final = 0.15
+INTERVAL_BEHIND: Final = 1.0
+"""The same while batches wait for the gateway: so a day's are not a million."""
+CLOSE_SECONDS: Final = 5.0
+
+logger: Final = logging.getLogger("runhistory")
+
+
+class Delivery:
+    """What one writer has still to deliver, and the threads that do it."""
+
+    def __init__(
+        self,
+        send: Send,
+        send_records: Send,
+        label: str,
+        writer_id: str,
+        spools: WriterSpools,
+        *,
+        interval: float = INTERVAL,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`label` names the run in messages; `on_start` is called before the thread starts."""
+        self.label = label
+        self.spools = spools
+        self.points: Outbox[Point | Series] = Outbox(
+            send,
+            metric_encoding.encode,
+            metric_encoding.take,
+            spools.points,
+            f"points of {label}",
+            writer_id,
+        )
+        self.records: Outbox[Item] = Outbox(
+            send_records,
+            record_encoding.encode,
+            record_encoding.take,
+            spools.records,
+            f"records of {label}",
+            writer_id,
+        )
+        self.thread: threading.Thread | None = None
+        self._outboxes = (self.points, self.records)
+        self._interval, self._on_start = interval, on_start
+        self._hurry = threading.Event()
+        self._starting = threading.RLock()  # a signal handler may log while its thread holds it
+        self._is_starting = False
+        self._saying = threading.RLock()
+        self.dropped = 0
+        self._closed = False
+
+    @property
+    def waiting(self) -> str:
+        """What the gateway has not answered for yet, for people; empty for nothing."""
+        points, records = self.points.waiting + self.points.weight, self.records.waiting
+        found = [f"{points:,} points"] if points else []
+        return " and ".join([*found, f"{records:,} records"] if records else found)
+
+    @property
+    def trouble(self) -> str:
+        """Why something waits; empty when it does not have to."""
+        return self.points.trouble or self.records.trouble
+
+    def start(self) -> bool:
+        """See that the thread runs; false when it cannot, since the interpreter is ending."""
+        with self._starting:
+            if self._is_starting:  # a signal handler, on top of the call that is at it
+                return True
+            self._is_starting = True
+            try:
+                # Looked at only now: a signal handler may have come and started it meanwhile.
+                if self.thread is None or not self.thread.is_alive():
+                    self._closed = False
+                    self._on_start()
+                    thread = threading.Thread(
+                        target=self._run, name="runhistory-metrics", daemon=True
+                    )
+                    thread.start()
+                    self.thread = thread
+            except RuntimeError:
+                return False
+            finally:
+                self._is_starting = False
+        return True
+
+    def hurry(self) -> None:
+        """Have batches formed now: there is enough for one, or somebody waits."""
+        self._hurry.set()
+
+    def flush(self, timeout: float) -> None:
+        """Wait until everything logged before is delivered, for `timeout` seconds at most.
+
+        Raises:
+            FlushTimeout: the message says how many points wait and why. They are kept.
+        """
+        outboxes = [one for one in self._outboxes if not one.is_empty]
+        asked = [outbox.ask() for outbox in outboxes]
+        deadline = time.monotonic() + timeout
+        if outboxes and not (
+            self.start() and all(outbox.send_in_background() for outbox in outboxes)
+        ):
+            for outbox in outboxes:  # the interpreter is ending
+                outbox.form()
+                outbox.deliver(deadline)
+        self.hurry()
+        if not all(one.wait(max(0.0, deadline - time.monotonic())) for one in asked):
+            raise FlushTimeout(
+                f"{self.waiting} of {self.label} could not be sent within {timeout:g} s. "
+                f"{self.trouble or 'The gateway is slow.'} They are kept and sent when it answers."
+            )
+        self._say_dropped()
+
+    def close(self, timeout: float) -> None:
+        """Flush, then end the threads and delete the spool. A later `start` starts anew.
+
+        Raises:
+            FlushTimeout: as in `flush`; the threads go on.
+        """
+        self.flush(timeout)
+        self.end()
+        thread = self.thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSE_SECONDS)
+
+    def end(self) -> None:
+        """Let the threads end, whatever is left."""
+        self._closed = True
+        self.hurry()
+
+    def keep(self) -> Path | None:
+        """Put what was not sent on disk, now, and say where; None: some of it is in memory alone.
+        For the end of a process."""
+        for outbox in self._outboxes:
+            outbox.form()
+            outbox.spool.sync(at_once=True)
+        unformed = self.points.incoming or self.records.incoming
+        return None if unformed else self.spools.kept_in
+
+    def drop(self, count: int, most: str) -> None:
+        """Note that so many were not taken, since `most` wait; loudly at the first."""
+        if not self.dropped:
+            logger.error(
+                "runhistory: %s has a full spool and %s waiting for room there, the most that are "
+                "kept. What is logged is DROPPED until the gateway answers. %s "
+                "(RUNHISTORY_SPOOL_BYTES is the spool's limit.)",
+                self.label,
+                most,
+                self.trouble,
+            )
+        self.dropped += count
+
+    def _say_dropped(self) -> None:
+        with self._saying:  # so that nobody who flushes is back before it is said
+            if self.dropped:
+                count, self.dropped = self.dropped, 0
+                logger.error(
+                    "runhistory: %s points or records of %s were dropped.", f"{count:,}", self.label
+                )
+
+    def _run(self) -> None:
+        while not self._closed:
+            is_behind = self.points.is_behind
+            self._hurry.wait(max(INTERVAL_BEHIND, self._interval) if is_behind else self._interval)
+            self._hurry.clear()
+            self._form()
+        for outbox in self._outboxes:
+            outbox.end()
+        if all(outbox.is_empty for outbox in self._outboxes):
+            self.spools.remove()
+        self.thread = None
+        if self.points.incoming or self.records.incoming:  # by somebody who still saw the thread
+            self.start()
+
+    def _form(self) -> None:
+        for outbox in self._outboxes:
+            outbox.form()
+            outbox.spool.sync()
+            if outbox.spool.batches:
+                outbox.send_in_background()
+        self._say_dropped()
