@@ -24,6 +24,8 @@ class EngineProcess:
 
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_base_port() + 12
+        self.tracer: tuple[str, ...] = ()
+        """A command that runs the engine's command."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +45,8 @@ class EngineProcess:
     def spawn(self, *more: str) -> "subprocess.Popen[bytes]":
         """Only start a process with this engine's data and port; `more` arguments win."""
         arguments = ["--data", str(self.data), "--port", str(self.port), *more]
-        command = [sys.executable, "-P", "-m", "runhistory.stack.engine", *arguments]
+        engine = [sys.executable, "-P", "-m", "runhistory.stack.engine", *arguments]
+        command = [*self.tracer, *engine]
         return subprocess.Popen(command, stdout=subprocess.PIPE)
 
     def refusal(self, *more: str) -> str:
