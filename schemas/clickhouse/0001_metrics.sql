@@ -33,43 +33,70 @@ CREATE TABLE IF NOT EXISTS {storage}.metrics_landing
 )
 ENGINE = Null;
 
+-- One row is what one batch says of one key, its points as arrays in the batch's order: so sorting,
+-- merging and looking for repetitions are paid for each key of a batch, not for each point.
 CREATE TABLE IF NOT EXISTS {storage}.points
 (
     workspace LowCardinality(String),
     run_id FixedString(16),
     key LowCardinality(String),
-    step Int64 CODEC(DoubleDelta, ZSTD(1)),
     attempt UInt32 CODEC(ZSTD(1)),
     writer LowCardinality(String),
     seq UInt64 CODEC(Delta, ZSTD(1)),
-    `index` UInt32 CODEC(Delta, ZSTD(1)),
-    time DateTime64(6, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    value Float64 CODEC(Gorilla, ZSTD(1)),
+    steps Array(Int64) CODEC(DoubleDelta, ZSTD(1)),
+    times Array(DateTime64(6, 'UTC')) CODEC(DoubleDelta, ZSTD(1)),
+    `values` Array(Float64) CODEC(Gorilla, ZSTD(1)),
+    indexes Array(UInt32) CODEC(DoubleDelta, ZSTD(1)) COMMENT 'places in the batch, from 0',
     precedence UInt64 CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(precedence)
-ORDER BY (workspace, run_id, key, step, attempt, writer, seq, `index`);
+ORDER BY (workspace, run_id, key, attempt, writer, seq)
+-- A row may hold one point or thousands: what is read at least, to find one key, is bounded in bytes.
+SETTINGS index_granularity_bytes = 262144;
 
+-- The points are put in order of (key, place in the batch), as one number, and cut where the key
+-- changes; a key that stands twice in `keys` is one key. Every step but the sort is linear, and the
+-- sort too where a batch has its keys in order.
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.points_from_landing TO {storage}.points AS
 SELECT
     workspace,
-    run AS run_id,
-    key,
-    step,
+    toFixedString(unhex(run_id), 16) AS run_id,
+    arrayDistinct(keys)[key_number] AS key,
     attempt,
     writer,
     seq,
-    toUInt32(position - 1) AS `index`,
-    fromUnixTimestamp64Micro(microseconds, 'UTC') AS time,
-    value,
+    own_steps AS steps,
+    own_times AS times,
+    own_values AS `values`,
+    own_indexes AS indexes,
     bitNot(_o) AS precedence
-FROM (SELECT *, toFixedString(unhex(run_id), 16) AS run FROM {storage}.metrics_landing)
+FROM
+(
+    SELECT *, arrayMap((key, before) -> key != before, ordered_keys, arrayPushFront(arrayPopBack(ordered_keys), toUInt32(0))) AS begins
+    FROM
+    (
+        SELECT
+            *,
+            arrayMap(place -> toUInt32(bitShiftRight(place, 32)), places) AS ordered_keys,
+            arrayMap(place -> toUInt32(place), places) AS positions
+        FROM
+        (
+            SELECT
+                workspace, run_id, attempt, writer, seq, keys, steps, `values`, times, _o,
+                arraySort(arrayMap(
+                    (key, position) -> bitOr(bitShiftLeft(toUInt64(key_numbers[key]), 32), position),
+                    key_index, arrayEnumerate(key_index)
+                )) AS places
+            FROM (SELECT *, arrayEnumerateDense(keys) AS key_numbers FROM {storage}.metrics_landing)
+        )
+    )
+)
 ARRAY JOIN
-    arrayMap(i -> keys[i], key_index) AS key,
-    steps AS step,
-    values AS value,
-    times AS microseconds,
-    arrayEnumerate(steps) AS position;
+    arrayFilter((key, begins) -> begins, ordered_keys, begins) AS key_number,
+    arraySplit((step, begins) -> begins, arrayMap(position -> steps[position], positions), begins) AS own_steps,
+    arraySplit((time, begins) -> begins, arrayMap(position -> fromUnixTimestamp64Micro(times[position], 'UTC'), positions), begins) AS own_times,
+    arraySplit((value, begins) -> begins, arrayMap(position -> `values`[position], positions), begins) AS own_values,
+    arraySplit((`index`, begins) -> begins, arrayMap(position -> toUInt32(position - 1), positions), begins) AS own_indexes;
 
 -- For each fixed run of 1,000 steps. min and max are of finite values; without one they are
 -- inf and -inf. `last` orders by step, then by time, and is a total order (the value's bits, since
@@ -89,26 +116,42 @@ CREATE TABLE IF NOT EXISTS {storage}.rollup
 ENGINE = AggregatingMergeTree
 ORDER BY (workspace, run_id, key, attempt, bucket);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.rollup_from_landing TO {storage}.rollup AS
+-- The points of a batch and key are cut where the bucket changes; a bucket may be cut more than once.
+CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.rollup_from_points TO {storage}.rollup AS
 SELECT
     workspace,
-    run AS run_id,
+    run_id,
     key,
     attempt,
-    -- intDiv rounds towards zero; step - step % 1000 would overflow near -2^63
-    intDiv(step, 1000) - (step < 0 AND step % 1000 != 0) AS bucket,
-    min(if(isFinite(value), value, inf)) AS value_min,
-    max(if(isFinite(value), value, -inf)) AS value_max,
-    min(step) AS first_step,
-    max((step, fromUnixTimestamp64Micro(microseconds, 'UTC'), seq, position, reinterpretAsUInt64(value))) AS last
-FROM (SELECT *, toFixedString(unhex(run_id), 16) AS run FROM {storage}.metrics_landing)
+    bucket,
+    arrayMin(arrayMap(value -> if(isFinite(value), value, inf), own_values)) AS value_min,
+    arrayMax(arrayMap(value -> if(isFinite(value), value, -inf), own_values)) AS value_max,
+    arrayMin(own_steps) AS first_step,
+    arrayMax(own_candidates) AS last
+FROM
+(
+    SELECT *, arrayMap((bucket, before) -> bucket != before, buckets, arrayPushFront(arrayPopBack(buckets), buckets[1] - 1)) AS begins
+    FROM
+    (
+        SELECT
+            workspace, run_id, key, attempt, steps, `values`,
+            -- intDiv rounds towards zero; step - step % 1000 would overflow near -2^63
+            arrayMap(step -> intDiv(step, 1000) - (step < 0 AND step % 1000 != 0), steps) AS buckets,
+            arrayZip(
+                steps,
+                times,
+                arrayMap(step -> seq, steps),
+                arrayMap(`index` -> toUInt32(`index` + 1), indexes),
+                arrayMap(value -> reinterpretAsUInt64(value), `values`)
+            ) AS candidates
+        FROM {storage}.points
+    )
+)
 ARRAY JOIN
-    arrayMap(i -> keys[i], key_index) AS key,
-    steps AS step,
-    values AS value,
-    times AS microseconds,
-    arrayEnumerate(steps) AS position
-GROUP BY workspace, run, key, attempt, bucket;
+    arrayFilter((bucket, begins) -> begins, buckets, begins) AS bucket,
+    arraySplit((step, begins) -> begins, steps, begins) AS own_steps,
+    arraySplit((value, begins) -> begins, `values`, begins) AS own_values,
+    arraySplit((candidate, begins) -> begins, candidates, begins) AS own_candidates;
 
 -- A writer numbers its batches 0, 1, 2, …: a hole is a loss, and two hashes under one number are
 -- two contents, of which the first is shown.

@@ -30,6 +30,7 @@ SELECT
     bitNot(precedence) AS offset,
     storage.run_id AS run_uuid
 FROM {storage}.points AS storage FINAL
+ARRAY JOIN steps AS step, `values` AS value, times AS time, indexes AS `index`
 WHERE storage.run_id NOT IN (SELECT run_id FROM {storage}.deleted_runs);
 
 -- value_min > value_max says: no finite value.

@@ -1,7 +1,7 @@
 """The views of metrics as plain Python makes them of the messages: an oracle.
 
-Rows are those of `tests.support.landing.metric_row`. A place is (attempt, writer, seq, index); the
-same place again is the same point, and of several contents the one with the lowest offset counts.
+Rows are those of `tests.support.landing.metric_row`. What (attempt, writer, seq) says of a key is one
+fact: said again it is the same, and of several contents the one with the lowest offset counts.
 `rollup` and `series` hold what all contents said, as docs/clickhouse.md tells.
 """
 
@@ -81,12 +81,16 @@ def each_point(rows: Iterable[Row]) -> Iterator[Point]:
 
 
 def kept_points(rows: list[Row]) -> list[Point]:
-    """One point for each identity: the first in the log."""
-    found: dict[Point, Point] = {}
+    """What each batch says of each key: the first in the log."""
+    found: dict[Point, list[Point]] = {}
     for row in sorted(rows, key=lambda row: int(row["_o"])):
+        facts: dict[Point, list[Point]] = defaultdict(list)
         for point in each_point([row]):
-            found.setdefault(point[:6], point)
-    return list(found.values())
+            key, _, *batch = point[:5]
+            facts[key, *batch].append(point)
+        for fact, points in facts.items():
+            found.setdefault(fact, points)
+    return [point for points in found.values() for point in points]
 
 
 def latest(points: list[Point]) -> list[Point]:

@@ -132,10 +132,10 @@ class SinkLedger:
         return len(self._rows(POINTS))
 
     def stored_twice(self) -> int:
-        """How many rows of `points` are repetitions that no reader sees."""
+        """How many stored points are repetitions that no reader sees."""
         storage = load_storages(open_client(self.clickhouse)).reading
         rows = self._rows(
-            f"SELECT count() FROM {storage}.points WHERE workspace = {{workspace:String}}"
+            f"SELECT sum(length(steps)) FROM {storage}.points WHERE workspace = {{workspace:String}}"
         )
         return int(rows[0][0]) - len(self.points)
 
