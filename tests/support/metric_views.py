@@ -1,7 +1,7 @@
 """The views of metrics as plain Python makes them of the messages: an oracle.
 
-Rows are those of `tests.support.landing.metric_row`. What (attempt, writer, seq) says of a key is one
-fact: said again it is the same, and of several contents the one with the lowest offset counts.
+Rows are those of `tests.support.landing.metric_row`. What (attempt, writer, seq) says of a key is
+one fact: said again it is the same, and of several contents the one with the lowest offset counts.
 `rollup` and `series` hold what all contents said, as docs/clickhouse.md tells.
 """
 

@@ -135,7 +135,8 @@ class SinkLedger:
         """How many stored points are repetitions that no reader sees."""
         storage = load_storages(open_client(self.clickhouse)).reading
         rows = self._rows(
-            f"SELECT sum(length(steps)) FROM {storage}.points WHERE workspace = {{workspace:String}}"
+            f"SELECT sum(length(steps)) FROM {storage}.points "
+            "WHERE workspace = {workspace:String}"
         )
         return int(rows[0][0]) - len(self.points)
 
