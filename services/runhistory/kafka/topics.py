@@ -1,13 +1,21 @@
-"""Topics as schemas/topics.yaml declares them: created when missing, checked when present."""
+"""Topics as schemas/topics.yaml declares them: created when missing, checked when present.
 
+The supervisor of a one-machine stack does so. Elsewhere `python -m runhistory.kafka.topics` is run
+once before the services start, with RUNHISTORY_KAFKA and RUNHISTORY_KAFKA_REPLICATION set.
+"""
+
+import asyncio
+import os
 import re
+import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import DefaultPartitioner
 from msgspec import Struct
 
@@ -148,3 +156,22 @@ async def _check(admin: AIOKafkaAdminClient, names: list[str]) -> None:
                 f"says {due}. Partition counts are fixed for a topic's life: correct the file, or "
                 "use another Kafka."
             )
+
+
+def main(environment: Mapping[str, str] = os.environ) -> None:
+    """Create and check the topics of RUNHISTORY_KAFKA; the exit code tells whether all is well."""
+    replication = environment.get("RUNHISTORY_KAFKA_REPLICATION") or None
+    if replication is not None and (not replication.isdecimal() or int(replication) < 1):
+        sys.exit(
+            f"RUNHISTORY_KAFKA_REPLICATION has to be a number of brokers, not {replication!r}."
+        )
+    if not (bootstrap := environment.get("RUNHISTORY_KAFKA")):
+        sys.exit("RUNHISTORY_KAFKA has to name a broker: host:port, or several with commas.")
+    try:
+        asyncio.run(ensure_topics(bootstrap, int(replication) if replication else None))
+    except (TopicsInvalid, KafkaError) as error:
+        sys.exit(f"The topics are not as they have to be: {error}")
+
+
+if __name__ == "__main__":
+    main()

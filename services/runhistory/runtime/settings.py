@@ -40,7 +40,6 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
     url: str
     token: str | None
     local_slots: int
-    replication: int | None
     instance: str | None
 
     @classmethod
@@ -67,7 +66,6 @@ class ServiceSettings(Struct, frozen=True, kw_only=True):
             token=get("RUNHISTORY_TOKEN") or None,
             local_slots=_integer(environment, "RUNHISTORY_LOCAL_SLOTS", 2),
             instance=get("RUNHISTORY_INSTANCE") or None,
-            replication=_integer(environment, "RUNHISTORY_KAFKA_REPLICATION", 0) or None,
         )
         settings.refuse_unsafe()
         return settings
