@@ -1,32 +1,25 @@
 """The lifecycle killed, doubled, frozen and cut off: nothing lost, nothing applied twice."""
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runhistory.domain.commands import (
-    CancelRun,
-    ClaimRun,
-    Command,
-    CompleteRun,
-    CreateRun,
-    FailRun,
-    ReportExit,
-    SetTags,
-    StartRun,
-)
-from runhistory.domain.ids import new_command_id, new_run_id
-from runhistory.domain.values import RunContent, RunError, ScriptSpec
 from tests.conftest import Broker
+from tests.support.command_streams import interleaved, life_of_a_run
+from tests.support.dying_lifecycle import STEPS, UNDONE
 from tests.support.lifecycle_ledger import LifecycleLedger
 from tests.support.service_process import ServiceProcess, free_port
 
 pytestmark = [pytest.mark.infrastructure]
+
+ROOT = Path(__file__).parents[2]
 
 Lifecycles = list[ServiceProcess]
 
@@ -49,56 +42,12 @@ def lifecycles(broker: Broker, tmp_path: Path) -> Iterator[Lifecycles]:
         lifecycle.__exit__(None, None, None)
 
 
-def _life_of_a_run(random: random.Random) -> list[Command]:
-    """A run's commands as two rival workers, a user and a client's retries would send them."""
-    head: dict[str, Any] = {"workspace": "faults", "run_id": new_run_id()}
-    spec = ScriptSpec(script="train.py", snapshot_id="0" * 64)
-    content = RunContent(type="script", experiment="faults", spec=spec)
-    claims = [
-        ClaimRun(command_id=new_command_id(), claim_id=worker, worker_id=worker, **head)
-        for worker in ("worker-a", "worker-b")
-    ]
-    commands: list[Command] = [
-        CreateRun(command_id=new_command_id(), content=content, **head),
-        *claims,
-        StartRun(command_id=new_command_id(), claim_id="worker-a", **head),
-        SetTags(command_id=new_command_id(), tags={"mood": "good"}, **head),
-        ReportExit(command_id=new_command_id(), claim_id="worker-a", exit_code=0, **head),
-        random.choice(
-            [
-                CompleteRun(command_id=new_command_id(), claim_id="worker-a", **head),
-                CancelRun(command_id=new_command_id(), **head),
-                FailRun(
-                    command_id=new_command_id(),
-                    claim_id="worker-b",
-                    error=RunError(code="Stale", message="a report of a claim that lost"),
-                    **head,
-                ),
-            ]
-        ),
-    ]
-    return commands
-
-
-def _interleaved(runs: int, seed: int) -> list[Command]:
-    """The lives of many runs shuffled into each other, each in its own order."""
-    shuffle = random.Random(seed)
-    lives = [_life_of_a_run(shuffle) for _ in range(runs)]
-    mixed = []
-    while lives:
-        life = shuffle.choice(lives)
-        mixed.append(life.pop(0))
-        if not life:
-            lives.remove(life)
-    return mixed
-
-
 async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(
     broker: Broker, lifecycles: Lifecycles
 ) -> None:
     ledger, lifecycle = LifecycleLedger(broker.bootstrap), lifecycles[0]
     lifecycle.start()
-    sending = asyncio.create_task(ledger.send(_interleaved(60, seed=1), pause=0.01))
+    sending = asyncio.create_task(ledger.send(interleaved(60, seed=1), pause=0.01))
     chance, kills = random.Random(2), 0
     while not sending.done():
         await asyncio.sleep(chance.uniform(0.3, 1.5))
@@ -111,6 +60,41 @@ async def test_killed_again_and_again_it_loses_nothing_and_repeats_nothing(
     await ledger.verify()
 
 
+@pytest.mark.parametrize("step", STEPS)
+async def test_killed_at_any_step_of_a_transaction_it_does_all_of_it_once(
+    step: str, broker: Broker, lifecycles: Lifecycles
+) -> None:
+    """The clients, who have no answer, repeat every command."""
+    ledger, commands = LifecycleLedger(broker.bootstrap), interleaved(8, seed=7)
+    await ledger.send(commands)
+    await asyncio.to_thread(_die_at, step, broker)
+    if step in UNDONE:
+        assert (await ledger.replies(), await ledger.events()) == ([], {})
+    if step == "commit":
+        assert len(await ledger.replies()) > 0
+    await ledger.send(commands)
+    lifecycles[0].start()
+    await ledger.wait_for_replies()
+    await ledger.verify()
+
+
+def _die_at(step: str, broker: Broker) -> None:
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.support.dying_lifecycle", step],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "RUNHISTORY_KAFKA": broker.bootstrap,
+            "RUNHISTORY_CLICKHOUSE": f"http://127.0.0.1:{free_port()}",
+            "RUNHISTORY_INSTANCE": "faults-1",
+            "RUNHISTORY_PORT": str(free_port()),
+        },
+        capture_output=True,
+        timeout=60,
+    )
+    assert died.returncode == -9, died.stdout.decode()
+
+
 async def test_two_at_once_and_one_frozen_past_its_session_and_woken(
     broker: Broker, lifecycles: Lifecycles
 ) -> None:
@@ -118,7 +102,7 @@ async def test_two_at_once_and_one_frozen_past_its_session_and_woken(
     first, second = (lifecycle.start() for lifecycle in lifecycles)
     first.wait_ready()
     second.wait_ready()
-    commands = _interleaved(80, seed=3)
+    commands = interleaved(80, seed=3)
     await ledger.send(commands[:150])
     sending = asyncio.create_task(ledger.send(commands[150:], pause=0.03))
     first.freeze()
@@ -137,7 +121,7 @@ async def test_a_client_that_sends_every_command_twice_is_answered_alike(
 ) -> None:
     ledger = LifecycleLedger(broker.bootstrap)
     lifecycles[0].start()
-    commands = _interleaved(10, seed=4)
+    commands = interleaved(10, seed=4)
     await ledger.send(commands)
     await ledger.wait_for_replies()
     await ledger.verify()
@@ -166,11 +150,11 @@ async def test_events_of_a_stranger_do_not_put_watermarks_out(
     """Watermarks are foreseen; what somebody else appends to run.events is noticed in time."""
     ledger = LifecycleLedger(broker.bootstrap)
     lifecycles[0].start().wait_ready()
-    commands = _interleaved(10, seed=5)
+    commands = interleaved(10, seed=5)
     await ledger.send(commands[:30])
     await ledger.wait_for_replies()
     stranger = LifecycleLedger(broker.bootstrap)
-    await stranger.append_events_of(_life_of_a_run(random.Random(6))[0])
+    await stranger.append_events_of(life_of_a_run(random.Random(6))[0])
     await ledger.send(commands[30:])
     await ledger.wait_for_replies()
     await ledger.verify()

@@ -1,10 +1,10 @@
 """Send commands to a real lifecycle, keep a ledger of them, and hold the log against it.
 
-The oracle: each command has exactly one reply; each run's versions are 1, 2, 3, … without hole
-or repetition; folding a run's events gives a state; a command that was accepted has its events
-in the log, one that was refused has none; the status a reply names is the one the log has at
-that version; and its watermark is the place of an event of its run, of that version or a later
-one.
+The oracle: each command has exactly one reply for each time that it was sent; each run's versions
+are 1, 2, 3, … without hole or repetition; folding a run's events gives a state; a command that was
+accepted has its events in the log, one that was refused has none; the status a reply names is the
+one the log has at that version; and its watermark is the place of an event of its run, of that
+version or a later one.
 """
 
 import asyncio
@@ -42,14 +42,17 @@ class LifecycleLedger:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self.sent: dict[str, Command] = {}
+        self.times: Counter[str] = Counter()
+        """How often each command was sent, by its id."""
 
     async def send(self, commands: Iterable[Command], pause: float = 0.0) -> None:
-        """Append each command exactly once, acknowledged by the broker."""
+        """Append each command once (more), acknowledged by the broker."""
         producer = await open_producer(self._bootstrap, client_id="ledger")
         try:
             for command in commands:
                 record = encode_command(command, "ledger")
                 self.sent[command.command_id] = command
+                self.times[command.command_id] += 1
                 await producer.send_and_wait(
                     "run.commands", record.value, key=record.key, headers=record.headers
                 )
@@ -79,9 +82,9 @@ class LifecycleLedger:
             await producer.stop()
 
     async def wait_for_replies(self, patience: float = 90) -> None:
-        """Until every command sent has a reply."""
+        """Until every command has a reply for each time that it was sent."""
         async with asyncio.timeout(patience):
-            while set(self.sent) - {reply.command_id for reply in await self.replies()}:
+            while self.times - Counter(reply.command_id for reply in await self.replies()):
                 await asyncio.sleep(0.2)
 
     async def replies(self) -> list[Reply]:
@@ -115,7 +118,7 @@ class LifecycleLedger:
             await self._placed_events(),
         )
         counted = Counter(reply.command_id for reply in replies)
-        assert counted == Counter(list(self.sent)), "not exactly one reply for each command"
+        assert counted == self.times, "not exactly one reply for each command"
         for history in events.values():
             assert [event.version for event in history] == list(range(1, len(history) + 1))
             fold(history)
