@@ -134,30 +134,6 @@ async def test_a_client_that_repeats_itself_and_one_that_says_something_else_und
     assert report.writers[0].missing == []
 
 
-async def test_rebalances_in_a_row_with_one_frozen_past_its_session_and_woken(
-    broker: Broker, engine: Engine, records: FaultRecords, tmp_path: Path
-) -> None:
-    """Others come and go, by SIGTERM and by kill -9, while records arrive."""
-    frozen = a_sink(broker, engine.url, tmp_path / "frozen.log", "frozen")
-    with frozen:
-        await asyncio.to_thread(frozen.wait_ready)
-        for number in range(12 if FULL else 3):
-            name = f"guest-{number}"
-            with a_sink(broker, engine.url, tmp_path / f"{name}.log", name) as guest:
-                await asyncio.to_thread(guest.wait_ready)
-                if number == 1:
-                    frozen.freeze()
-                await records.append(20)
-                if number == 1:
-                    verdict = await judge(records.world, records.ledger)  # by the guest alone
-                    assert verdict.problems == []
-                    frozen.thaw()
-                if number % 2:
-                    await asyncio.to_thread(guest.stop)
-        verdict = await judge(records.world, records.ledger)
-    assert verdict.problems == []
-
-
 async def test_newer_messages_of_this_version_and_some_of_a_version_that_nobody_knows(
     broker: Broker, engine: Engine, records: FaultRecords, tmp_path: Path
 ) -> None:
