@@ -1,7 +1,6 @@
 """Faults between sink and ClickHouse, and clients that say things twice, under the one oracle."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.storages import load_storages
 from runhistory.query.ingestion import load_ingestion
 from tests.conftest import Broker, Engine
-from tests.support.dead_letters import dead_letters
 from tests.support.fault_ledger import POINTS, Name, content
 from tests.support.fault_oracle import judge, read_log
 from tests.support.fault_records import FaultRecords
@@ -22,8 +20,6 @@ from tests.support.readiness import reason_not_ready
 from tests.support.service_process import ServiceProcess
 
 pytestmark = pytest.mark.infrastructure
-
-FULL = bool(os.environ.get("RUNHISTORY_FAULTS_FULL"))
 
 
 def a_sink(broker: Broker, clickhouse: str, log: Path, instance: str = "faults") -> ServiceProcess:
@@ -132,21 +128,3 @@ async def test_a_client_that_repeats_itself_and_one_that_says_something_else_und
     assert not report.is_whole
     assert report.writers[0].changed[0].seq == names[0].seq
     assert report.writers[0].missing == []
-
-
-async def test_newer_messages_of_this_version_and_some_of_a_version_that_nobody_knows(
-    broker: Broker, engine: Engine, records: FaultRecords, tmp_path: Path
-) -> None:
-    """A field more is passed over; an unknown version is kept aside, as it is, for later."""
-    run_id, before = records.world.run_ids[0], await dead_letters(broker.bootstrap)
-    with a_sink(broker, engine.url, tmp_path / "sink.log") as sink:
-        await asyncio.to_thread(sink.wait_ready)
-        names = await records.append(3)
-        newer = [records.value(name, colour="blue") for name in names]
-        await records.send(newer, [name.run_id for name in names])
-        unknown = records.value(Name(run_id, "future", 0))
-        await records.send([unknown], [run_id], "metrics.logged.v2")
-        await records.append(3)
-        verdict = await judge(records.world, records.ledger)
-    assert verdict.problems == []
-    assert await dead_letters(broker.bootstrap) == [*before, unknown]

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from runhistory.events.codec import encode_command
 from tests.conftest import Broker
 from tests.support.command_streams import interleaved, life_of_a_run
 from tests.support.dying_lifecycle import STEPS, UNDONE
 from tests.support.lifecycle_ledger import LifecycleLedger
 from tests.support.service_process import ServiceProcess, free_port
+from tests.support.upgraded_sink import later
 
 pytestmark = [pytest.mark.infrastructure]
 
@@ -156,5 +158,17 @@ async def test_events_of_a_stranger_do_not_put_watermarks_out(
     stranger = LifecycleLedger(broker.bootstrap)
     await stranger.append_events_of(life_of_a_run(random.Random(6))[0])
     await ledger.send(commands[30:])
+    await ledger.wait_for_replies()
+    await ledger.verify()
+
+
+async def test_a_command_of_a_later_version_is_passed_over_and_those_around_it_are_decided(
+    broker: Broker, lifecycles: Lifecycles
+) -> None:
+    ledger, commands = LifecycleLedger(broker.bootstrap), interleaved(4, seed=9)
+    await ledger.send(commands[:14])
+    await ledger.append(later(encode_command(commands[14], "later")))
+    await ledger.send(commands[14:])
+    lifecycles[0].start()
     await ledger.wait_for_replies()
     await ledger.verify()

@@ -5,11 +5,8 @@ until a file is removed (tests/support/picky_sink.py); what cannot, the engine i
 """
 
 import asyncio
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,26 +15,16 @@ from typer.testing import CliRunner
 
 from runhistory.cli.main import app
 from runhistory.clickhouse.client import open_client
-from runhistory.domain.commands import CreateRun
-from runhistory.domain.decide import Accepted, Context, decide
-from runhistory.domain.ids import new_run_id
-from runhistory.domain.values import RunContent
-from runhistory.events import cloudevents
 from runhistory.events.cloudevents import Record
-from runhistory.events.codec import encode_event
-from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogLinesWritten
-from runhistory.events.metric_batch import METRICS_LOGGED, MetricsLogged
-from runhistory.events.node_events import NodeReady, encode_node_event
-from runhistory.events.record_batch import RECORDS_LOGGED, LoggedRecord, RecordsLogged
 from runhistory.kafka.clients import open_producer
-from runhistory.kafka.dead_letters import Letter, letter_topics, read_letters
+from runhistory.kafka.dead_letters import letter_topics, read_letters
 from runhistory.sink.rows import LANDINGS
 from tests.conftest import Broker, Engine
+from tests.support.letter_world import World, message
 from tests.support.service_process import ServiceProcess
 
 pytestmark = pytest.mark.infrastructure
 
-WORKSPACE = "letters"
 POISON = "poison"
 HOPELESS = {
     "run.metrics": {"steps": [1, 2]},
@@ -48,112 +35,20 @@ HOPELESS = {
 }
 """What makes a good message one that no sink can store."""
 
-SHOWN = {
-    "run.metrics": "SELECT writer, offset FROM runhistory.points",
-    "run.logs": "SELECT writer, offset FROM runhistory.log_lines",
-    "run.records": "SELECT writer, offset FROM runhistory.records",
-    "run.events": "SELECT JSONExtractString(data, 'content', 'description'), offset "
-    "FROM runhistory.events",
-    "compute.events": "SELECT node, 0 FROM runhistory.nodes",
-}
-RUN = new_run_id()
-
-
-def _batch(topic: str, word: str) -> Record:
-    """A good message of a topic of batches, by the writer `word`."""
-    own: dict[str, Any] = {"workspace": WORKSPACE, "run_id": RUN, "attempt": 1}
-    own |= {"writer": word, "seq": 0}
-    value: Any
-    match topic:
-        case "run.metrics":
-            columns = {"key_index": [1], "steps": [1], "values": [1.0], "times": [1]}
-            type, value = METRICS_LOGGED, MetricsLogged(**own, keys=["k"], **columns)
-        case "run.logs":
-            columns = {"streams": ["stdout"], "times": [1], "lines": ["a"]}
-            type, value = LOG_LINES_WRITTEN, LogLinesWritten(**own, **columns)
-        case _:
-            records = [LoggedRecord("k", "value", 0, 1, "text")]
-            type, value = RECORDS_LOGGED, RecordsLogged(**own, records=records)
-    headers = cloudevents.headers(
-        id=word, type=type, source="test", subject=RUN, time=datetime.now(UTC)
-    )
-    return Record(RUN.encode(), headers, msgspec.json.encode(value))
-
-
-def _message(topic: str, word: str) -> Record:
-    """A good message of `topic`, told by `word`."""
-    if topic == "run.events":
-        content = RunContent(type="interactive", experiment="e", description=word)
-        own = {"workspace": WORKSPACE, "run_id": new_run_id(), "command_id": word}
-        decision = decide(None, CreateRun(**own, content=content), Context(now=datetime.now(UTC)))
-        assert isinstance(decision, Accepted)
-        return encode_event(decision.events[0])
-    if topic == "compute.events":
-        return encode_node_event(
-            NodeReady(
-                workspace=WORKSPACE,
-                target_id="0" * 32,
-                compute_target="pool",
-                node=word,
-                worker_id="w",
-                life=1,
-                slots=1,
-                time=datetime.now(UTC),
-            ),
-            "test",
-        )
-    return _batch(topic, word)
-
 
 def _hopeless(topic: str) -> Record:
     """A message that the engine (or the sink, who knows it) refuses."""
-    good = _message(topic, "hopeless")
+    good = message(topic, "hopeless")
     value = {**msgspec.json.decode(good.value), **HOPELESS[topic]}
     return Record(good.key, good.headers, msgspec.json.encode(value))
 
 
-class World:
-    """A sink between a broker and an engine, and the command line of their operator."""
+class PickyWorld(World):
+    """A world whose store refuses some rows until a file is removed."""
 
-    def __init__(self, broker: Broker, client: Client, refusals: Path) -> None:
-        self.kafka, self._client, self._refusals = broker.bootstrap, client, refusals
-
-    async def send(self, topic: str, *messages: Record) -> list[str]:
-        """Append messages; where they lie."""
-        producer = await open_producer(self.kafka, client_id="test")
-        try:
-            places = []
-            for one in messages:
-                sent = await producer.send_and_wait(
-                    topic, one.value, key=one.key, headers=one.headers, partition=0
-                )
-                places.append(f"{topic}/{sent.partition}/{sent.offset}")
-            return places
-        finally:
-            await producer.stop()
-
-    def shown(self, topic: str) -> list[tuple[Any, ...]]:
-        """What readers see: a word and an offset for each row."""
-        sql = f"{SHOWN[topic]} WHERE workspace = '{WORKSPACE}'"
-        return sorted(map(tuple, self._client.query(sql).result_rows))
-
-    async def until_shown(self, topic: str, *words: str) -> None:
-        async with asyncio.timeout(60):
-            while not {word for word, _ in self.shown(topic)} >= set(words):
-                await asyncio.sleep(0.2)
-
-    async def letters(self, topic: str, count: int) -> list[Letter]:
-        """The letters of a topic, once there are so many."""
-        async with asyncio.timeout(60):
-            while len(found := await read_letters(self.kafka, [topic])) < count:
-                await asyncio.sleep(0.2)
-        return found
-
-    def dlq(self, *arguments: str) -> tuple[int, Any]:
-        """`runhistory dlq … --json`: its exit code and its answer."""
-        asked = ["dlq", *arguments, "--kafka", self.kafka, "--json"]
-        found = CliRunner().invoke(app, asked, prog_name="runhistory")
-        return found.exit_code, json.loads(found.stdout)
+    def __init__(self, bootstrap: str, client: Client, refusals: Path) -> None:
+        super().__init__(bootstrap, client)
+        self._refusals = refusals
 
     def refuse(self, topic: str) -> None:
         (self._refusals / LANDINGS[topic].table).touch()
@@ -165,7 +60,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(
     broker: Broker, engine: Engine, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+) -> Iterator[PickyWorld]:
     folder = tmp_path_factory.mktemp("sink")
     refusals = folder / "refusals"
     refusals.mkdir()
@@ -178,7 +73,7 @@ def world(
     )
     with sink:
         sink.wait_ready()
-        yield World(broker, open_client(engine.url), refusals)
+        yield PickyWorld(broker.bootstrap, open_client(engine.url), refusals)
 
 
 def test_every_topic_that_is_stored_has_letters() -> None:
@@ -187,10 +82,10 @@ def test_every_topic_that_is_stored_has_letters() -> None:
 
 @pytest.mark.parametrize("topic", sorted(HOPELESS))
 async def test_poison_is_buried_and_replayed_when_its_cause_is_mended(
-    world: World, topic: str
+    world: PickyWorld, topic: str
 ) -> None:
     world.refuse(topic)
-    good = [_message(topic, word) for word in ("before", POISON, "behind")]
+    good = [message(topic, word) for word in ("before", POISON, "behind")]
     _, origin, hopeless, _ = await world.send(topic, *good[:2], _hopeless(topic), good[2])
     await world.until_shown(topic, "before", "behind")
     letters = {one.origin: one for one in await world.letters(topic, 2)}
@@ -224,7 +119,7 @@ async def test_poison_is_buried_and_replayed_when_its_cause_is_mended(
     assert letters[origin].replayed is not None
 
 
-async def test_a_letter_is_shown_byte_for_byte(world: World) -> None:
+async def test_a_letter_is_shown_byte_for_byte(world: PickyWorld) -> None:
     producer = await open_producer(world.kafka, client_id="test")
     try:
         sent = await producer.send_and_wait("run.logs", b'{"cut \xff', key=b"\xfe", partition=1)
@@ -242,7 +137,7 @@ async def test_a_letter_is_shown_byte_for_byte(world: World) -> None:
     assert told["headers"]["origin"] == origin
 
 
-def test_what_is_no_letter_is_told(world: World, tmp_path: Path) -> None:
+def test_what_is_no_letter_is_told(world: PickyWorld, tmp_path: Path) -> None:
     for arguments in (["show", "run.logs/7/999"], ["replay", "run.logs/7/999"]):
         found = CliRunner().invoke(app, ["dlq", *arguments, "--kafka", world.kafka])
         assert found.exit_code == 1

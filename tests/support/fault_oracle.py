@@ -24,8 +24,6 @@ from clickhouse_connect.driver.client import Client
 from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.storages import load_storages
 from runhistory.domain.ingestion import Ingestion
-from runhistory.events.cloudevents import attribute
-from runhistory.events.metric_batch import METRICS_LOGGED
 from runhistory.kafka.clients import open_consumer
 from runhistory.query.ingestion import load_ingestion
 from runhistory.sdk.run_ingestion import as_ingestion
@@ -116,8 +114,6 @@ async def read_log(world: World) -> list[Row]:
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for one in records:
-                    if attribute(one.headers, "type") != METRICS_LOGGED:
-                        continue  # of a version that nobody knows yet: a dead letter
                     place = {"_p": one.partition, "_o": one.offset, "_t": one.timestamp}
                     found.append({**place, **orjson.loads(one.value or b"")})
     finally:

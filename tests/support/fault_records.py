@@ -47,16 +47,14 @@ class FaultRecords:
         head = {"workspace": self.world.workspace, "run_id": name.run_id, "attempt": 1}
         return orjson.dumps({**head, **content(name), **changes})
 
-    async def send(
-        self, values: Sequence[bytes], run_ids: Sequence[str], type: str = METRICS_LOGGED
-    ) -> None:
+    async def send(self, values: Sequence[bytes], run_ids: Sequence[str]) -> None:
         """Append records, acknowledged."""
         producer = await open_producer(self.world.bootstrap, client_id="faults")
         try:
             for run_id, value in zip(run_ids, values, strict=True):
                 headers = cloudevents.headers(
                     id=uuid.uuid4().hex,
-                    type=type,
+                    type=METRICS_LOGGED,
                     source="faults",
                     subject=run_id,
                     time=datetime.now(UTC),

@@ -21,6 +21,7 @@ from runhistory.domain.decide import Accepted, Context, decide
 from runhistory.domain.events import Event, RunEvent
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.state import fold
+from runhistory.events import cloudevents
 from runhistory.events.codec import (
     Reply,
     Watermark,
@@ -58,6 +59,16 @@ class LifecycleLedger:
                 )
                 if pause:
                     await asyncio.sleep(pause)
+        finally:
+            await producer.stop()
+
+    async def append(self, record: cloudevents.Record) -> None:
+        """Append what is no command to be decided, so nothing is expected of it."""
+        producer = await open_producer(self._bootstrap, client_id="ledger")
+        try:
+            await producer.send_and_wait(
+                "run.commands", record.value, key=record.key, headers=record.headers
+            )
         finally:
             await producer.stop()
 
