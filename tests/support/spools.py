@@ -19,3 +19,8 @@ def spools_in(
 
 
 in_memory = spools_in(None)
+
+
+def no_end(batch: object) -> None:
+    """For writers of runs that are not ended."""
+    raise AssertionError("no run was ended")

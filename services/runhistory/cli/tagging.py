@@ -1,6 +1,6 @@
 """`runhistory tag` and `describe`: what is said about a run after it was created."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,7 +55,7 @@ def describe(
     if description is None and name is None:
         raise typer.BadParameter("give a description, or --name")
     fields = {"description": description, "display_name": name}
-    given = {field: value for field, value in fields.items() if value is not None}
+    given: dict[str, Any] = {name: text for name, text in fields.items() if text is not None}
     result = open_run(run).command("describe", **given)
     if as_json:
         console.say_json(result)

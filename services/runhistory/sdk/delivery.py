@@ -7,17 +7,20 @@ takes, and whichever process sends it then. The gateway's projection knows (writ
 that arrives twice counts once. Delivery: every point that is in the spool exactly once to the eye,
 whatever becomes of this process; of the others, those of the last moment, when it ends without
 Python's farewell.
+
+The end of the run goes the same way, behind all else, when the gateway could not be told of it.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from runhistory.sdk import metric_encoding, record_encoding
-from runhistory.sdk.batch import Send
+from runhistory.sdk.batch import Batch, Send
 from runhistory.sdk.errors import FlushTimeout
 from runhistory.sdk.metric_encoding import Point, Series
 from runhistory.sdk.outbox import Outbox
@@ -39,6 +42,7 @@ class Delivery:
         self,
         send: Send,
         send_records: Send,
+        send_end: Send,
         label: str,
         writer_id: str,
         spools: WriterSpools,
@@ -65,14 +69,19 @@ class Delivery:
             f"records of {label}",
             writer_id,
         )
+        self.end_of_run: Outbox[bytes] = Outbox(
+            send_end, _as_it_is, _take_one, spools.end, f"end of {label}", writer_id
+        )
         self.thread: threading.Thread | None = None
-        self._outboxes = (self.points, self.records)
+        self._logged = (self.points, self.records)
+        self._outboxes = (*self._logged, self.end_of_run)
         self._interval, self._on_start = interval, on_start
         self._hurry = threading.Event()
         self._starting = threading.RLock()  # a signal handler may log while its thread holds it
         self._is_starting = False
         self._saying = threading.RLock()
         self.dropped = 0
+        self._is_over = False
         self._closed = False
 
     @property
@@ -80,12 +89,13 @@ class Delivery:
         """What the gateway has not answered for yet, for people; empty for nothing."""
         points, records = self.points.waiting + self.points.weight, self.records.waiting
         found = [f"{points:,} points"] if points else []
-        return " and ".join([*found, f"{records:,} records"] if records else found)
+        found += [f"{records:,} records"] if records else []
+        return " and ".join([*found, "the end"] if self.end_of_run.waiting else found)
 
     @property
     def trouble(self) -> str:
         """Why something waits; empty when it does not have to."""
-        return self.points.trouble or self.records.trouble
+        return next((outbox.trouble for outbox in self._outboxes if outbox.trouble), "")
 
     def start(self) -> bool:
         """See that the thread runs; false when it cannot, since the interpreter is ending."""
@@ -119,9 +129,17 @@ class Delivery:
         Raises:
             FlushTimeout: the message says how many points wait and why. They are kept.
         """
-        outboxes = [one for one in self._outboxes if not one.is_empty]
-        asked = [outbox.ask() for outbox in outboxes]
         deadline = time.monotonic() + timeout
+        if not (self._flush(self._logged, deadline) and self._flush([self.end_of_run], deadline)):
+            raise FlushTimeout(
+                f"{self.waiting} of {self.label} could not be sent within {timeout:g} s. "
+                f"{self.trouble or 'The gateway is slow.'} They are kept and sent when it answers."
+            )
+        self._say_dropped()
+
+    def _flush(self, outboxes: Iterable[Outbox[Any]], deadline: float) -> bool:
+        outboxes = [one for one in outboxes if not one.is_empty]
+        asked = [outbox.ask() for outbox in outboxes]
         if outboxes and not (
             self.start() and all(outbox.send_in_background() for outbox in outboxes)
         ):
@@ -129,12 +147,7 @@ class Delivery:
                 outbox.form()
                 outbox.deliver(deadline)
         self.hurry()
-        if not all(one.wait(max(0.0, deadline - time.monotonic())) for one in asked):
-            raise FlushTimeout(
-                f"{self.waiting} of {self.label} could not be sent within {timeout:g} s. "
-                f"{self.trouble or 'The gateway is slow.'} They are kept and sent when it answers."
-            )
-        self._say_dropped()
+        return all(one.wait(max(0.0, deadline - time.monotonic())) for one in asked)
 
     def close(self, timeout: float) -> None:
         """Flush, then end the threads and delete the spool. A later `start` starts anew.
@@ -159,8 +172,17 @@ class Delivery:
         for outbox in self._outboxes:
             outbox.form()
             outbox.spool.sync(at_once=True)
-        unformed = self.points.incoming or self.records.incoming
-        return None if unformed else self.spools.kept_in
+        is_formed = not any(outbox.incoming for outbox in self._outboxes)
+        return self.spools.kept_in if is_formed else None
+
+    def keep_end(self, command: bytes) -> Path | None:
+        """Put the command that ends the run behind all that was logged, to be sent once that is;
+        says where, as `keep`. What is logged later comes too late for it."""
+        self._is_over = True
+        self.end_of_run.put(command, 0)
+        folder = self.keep()
+        self.start()
+        return folder
 
     def drop(self, count: int, most: str) -> None:
         """Note that so many were not taken, since `most` wait; loudly at the first."""
@@ -189,18 +211,35 @@ class Delivery:
             self._hurry.wait(max(INTERVAL_BEHIND, self._interval) if is_behind else self._interval)
             self._hurry.clear()
             self._form()
+            if self._is_over and self._is_empty:
+                self._closed = True
         for outbox in self._outboxes:
             outbox.end()
-        if all(outbox.is_empty for outbox in self._outboxes):
+        if self._is_empty:
             self.spools.remove()
         self.thread = None
-        if self.points.incoming or self.records.incoming:  # by somebody who still saw the thread
+        if any(outbox.incoming for outbox in self._outboxes):  # who put it there saw the thread
             self.start()
+
+    @property
+    def _is_empty(self) -> bool:
+        return all(outbox.is_empty for outbox in self._outboxes)
 
     def _form(self) -> None:
         for outbox in self._outboxes:
             outbox.form()
             outbox.spool.sync()
+        for outbox in self._logged:
             if outbox.spool.batches:
                 outbox.send_in_background()
+        if self.end_of_run.spool.batches and all(outbox.is_empty for outbox in self._logged):
+            self.end_of_run.send_in_background()
         self._say_dropped()
+
+
+def _take_one(incoming: deque[bytes], most: int) -> tuple[list[bytes], int]:
+    return [incoming.popleft()], 0
+
+
+def _as_it_is(writer: str, seq: int, commands: list[bytes]) -> list[Batch]:
+    return [Batch(seq, 1, command) for command in commands]

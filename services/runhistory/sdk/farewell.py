@@ -30,6 +30,7 @@ logger: Final = logging.getLogger("runhistory")
 _writers: dict[Any, MetricWriter] = {}
 _lock = threading.Lock()
 _expecting_end_of: int | None = None
+_has_waited_in_vain = False
 
 
 def writer_for(key: Any, make: Callable[[Callable[[], None]], MetricWriter]) -> MetricWriter:
@@ -43,12 +44,25 @@ def writer_for(key: Any, make: Callable[[Callable[[], None]], MetricWriter]) -> 
         return _writers[key]
 
 
+def patience() -> float:
+    """Seconds that an end, of a run or of the process, waits for the gateway:
+    RUNHISTORY_EXIT_SECONDS, and few when the last that waited did so in vain."""
+    seconds = spool_settings().exit_seconds
+    return min(PATIENT_SECONDS, seconds) if _has_waited_in_vain else seconds
+
+
+def has_waited(*, in_vain: bool) -> None:
+    """Say whether the gateway could be told of the end of a run."""
+    global _has_waited_in_vain
+    _has_waited_in_vain = in_vain
+
+
 def send_what_remains() -> None:
     """Flush every writer within RUNHISTORY_EXIT_SECONDS together; say what could not be sent, and
     where it is."""
     if not _writers:
         return
-    deadline = time.monotonic() + spool_settings().exit_seconds
+    deadline = time.monotonic() + patience()
     for delivery in [writer.delivery for writer in _writers.values()]:
         try:
             _flush(delivery, deadline)

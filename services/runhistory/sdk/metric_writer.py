@@ -44,6 +44,7 @@ class MetricWriter:
         self,
         send: Send,
         send_records: Send,
+        send_end: Send,
         label: str,
         *,
         spools: Callable[[str], WriterSpools],
@@ -56,6 +57,7 @@ class MetricWriter:
         self._new_delivery: Callable[[str], Delivery] = lambda writer_id: Delivery(
             send,
             send_records,
+            send_end,
             label,
             writer_id,
             spools(writer_id),

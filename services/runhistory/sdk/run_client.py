@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
 import orjson
 
 from runhistory.domain.ids import is_run_id, new_command_id
@@ -43,10 +44,19 @@ class RunClient:
         answer: dict[str, Any] = self.connection.get(self._path, patience=patience)
         return answer
 
-    def command(self, type: str, **fields: Any) -> dict[str, Any]:
-        """Have a command applied once, however often it has to be sent; its CommandResult."""
+    def command(self, type: str, *, patience: float = PATIENCE, **fields: Any) -> dict[str, Any]:
+        """Have a command applied once, however often it has to be sent; its CommandResult.
+
+        It has an id of its own, unless `command_id` is among the fields.
+        """
         command = {"type": type, "command_id": new_command_id(), **fields}
-        answer: dict[str, Any] = self.connection.send("POST", f"{self._path}/commands", command)
+        return self.send_command(msgspec.json.encode(command), patience)
+
+    def send_command(self, command: bytes, patience: float = 0.0) -> dict[str, Any]:
+        """Send a command that was encoded before; one try, unless there is patience for more."""
+        path = f"{self._path}/commands"
+        sent = self.connection.request("POST", path, body=command, patience=patience)
+        answer: dict[str, Any] = self.connection.remember(orjson.loads(sent.content))
         return answer
 
     def send_points(self, attempt: int, body: bytes, patience: float = 0.0) -> None:

@@ -6,11 +6,16 @@ In a submitted run the process's exit decides how the run ends; in an interactiv
 
 import builtins
 import logging
+import time
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
-from runhistory.sdk import heartbeats, own_environment, run_waiting
-from runhistory.sdk.errors import Conflict
+import msgspec
+
+from runhistory.domain.ids import new_command_id
+from runhistory.sdk import farewell, heartbeats, own_environment, run_waiting
+from runhistory.sdk.errors import Conflict, FlushTimeout, Unavailable
 from runhistory.sdk.run_errors import run_error
 from runhistory.sdk.run_facts import with_azures_names
 from runhistory.sdk.run_logging import FLUSH_SECONDS, RunLogging
@@ -44,6 +49,10 @@ class RunLife(RunLogging):
 
         In a submitted run the process's exit decides, so this only sends.
 
+        While the gateway is away this waits for RUNHISTORY_EXIT_SECONDS. Then the end is kept on
+        disk behind what was logged, with its time, and sent when the gateway is back: by this
+        process while it lives, later by `runhistory sync` or the next program that logs.
+
         Raises:
             Conflict: the run is over already in another way; `details["status"]` says which.
         """
@@ -52,8 +61,8 @@ class RunLife(RunLogging):
     def fail(self, error_details: Any = None, error_code: str | None = None) -> None:
         """Send what was logged, and end an interactive run as Failed.
 
-        `error_details` is an exception or a text. In a submitted run the process's exit decides:
-        this only sends, and says so.
+        `error_details` is an exception or a text. While the gateway is away it is as in
+        `complete`. In a submitted run the process's exit decides: this only sends, and says so.
         """
         if self._is_this_process:
             logger.warning("runhistory: fail() in a submitted run: exit with an error to fail it.")
@@ -62,14 +71,17 @@ class RunLife(RunLogging):
     def cancel(self, reason: str = "") -> None:
         """Have the run stopped, in whatever status it is; what a worker runs is ended soon.
 
-        `reason` is kept with the run. Its children go on.
+        `reason` is kept with the run. Its children go on. Of a run that this process does it is
+        an end as `complete` is one, and kept while the gateway is away.
 
         Raises:
             Conflict: it is Completed or Failed.
         """
+        if self._attempt is not None and not self._is_this_process:
+            self._end("cancel", reason=reason)
+            return
         self._client.command("cancel", reason=reason)
-        heartbeats.end(self.id)
-        self._ended_here = self._ended_here or not self._is_this_process
+        self._ended_here = not self._is_this_process
 
     def pause(self) -> None:
         """Suspend a running run: its processes stop where they are and keep what they hold."""
@@ -120,12 +132,45 @@ class RunLife(RunLogging):
             logger.warning("runhistory: %s", conflict)
 
     def _end(self, command: str, **fields: Any) -> None:
-        self.flush()
-        if self._is_this_process:
+        """Send what was logged and then the command, or keep both for later."""
+        now = datetime.now(UTC)
+        deadline = time.monotonic() + max(farewell.PATIENT_SECONDS, farewell.patience())
+        end = {"type": command, "command_id": new_command_id(), **fields}
+        try:
+            self.flush(deadline - time.monotonic())
+            if not self._is_this_process:
+                own_environment.end(self.id)
+                self._client.command(**end, patience=max(0.0, deadline - time.monotonic()))
+        except (FlushTimeout, Unavailable) as trouble:
+            farewell.has_waited(in_vain=True)
+            self._keep_end({**end, "at": now}, trouble)
             return
-        own_environment.end(self.id)
-        self._client.command(command, **fields)
-        heartbeats.end(self.id)
+        except KeyboardInterrupt as given_up:
+            farewell.has_waited(in_vain=True)
+            self._keep_end({**end, "at": now}, given_up)
+            raise
+        farewell.has_waited(in_vain=False)
+        if not self._is_this_process:
+            heartbeats.end(self.id)
+            self._ended_here = True
+            if self._writer is not None:
+                self._writer.delivery.close(FLUSH_SECONDS)
+
+    def _keep_end(self, end: dict[str, Any], trouble: BaseException) -> None:
+        """Have the end sent behind what was logged; until then the run is spoken for."""
+        if self._is_this_process:
+            logger.warning("runhistory: %s", trouble)
+            return
+        if self._attempt is None:  # somebody else does the run
+            raise trouble
+        delivery = (self._writer or self._open_writer()).delivery
+        folder = delivery.keep_end(msgspec.json.encode(end))
         self._ended_here = True
-        if self._writer is not None:
-            self._writer.delivery.close(FLUSH_SECONDS)
+        logger.warning(
+            "runhistory: run %s is over (%s), but the gateway could not be told. That is kept in "
+            "%s and sent after what was logged, when it answers. %s",
+            self.id,
+            end["type"],
+            folder or "memory alone",
+            trouble,
+        )

@@ -14,8 +14,8 @@ import msgspec
 
 from runhistory.domain.ids import new_command_id
 from runhistory.events.record_batch import RecordKind
-from runhistory.sdk import record_values, run_metrics
-from runhistory.sdk.batch import Attachment
+from runhistory.sdk import heartbeats, record_values, run_metrics
+from runhistory.sdk.batch import Attachment, Batch
 from runhistory.sdk.charts import Chart, chart
 from runhistory.sdk.detached import is_detached
 from runhistory.sdk.farewell import writer_for
@@ -23,6 +23,7 @@ from runhistory.sdk.images import image
 from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.metric_values import check_name
 from runhistory.sdk.metric_writer import MetricWriter
+from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.run_facts import RunFacts
 from runhistory.sdk.spool_folder import WriterSpools
 
@@ -254,12 +255,18 @@ class RunLogging(RunFacts):
             lambda on_start: MetricWriter(
                 lambda batch: client.send_points(attempt, batch.body),
                 lambda batch: client.send_records(attempt, batch),
+                lambda batch: _tell_end(client, batch),
                 f"run {client.run_id}",
                 spools=lambda writer: WriterSpools.of(settings, *key, writer),
                 on_start=on_start,
             ),
         )
         return self._writer
+
+
+def _tell_end(client: RunClient, batch: Batch) -> None:
+    client.send_command(batch.body)
+    heartbeats.end(client.run_id)
 
 
 def _attachment(folder: str, name: str, extension: str, content: bytes) -> Attachment:

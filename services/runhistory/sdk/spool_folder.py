@@ -2,7 +2,7 @@
 
     SPOOL/<writer>/writer.json   where its batches go (mode 0600: a token may be in it)
     SPOOL/<writer>/lock          held with flock by the process that writes, or sends what is left
-    SPOOL/<writer>/points-00000001.seg, records-00000001.seg, …
+    SPOOL/<writer>/points-00000001.seg, records-00000001.seg, …, end-00000001.seg
 
 The system lets go of a lock when its holder dies, however that happens. A folder is made
 and deleted while its lock is held, so nobody drains what another process writes or drains.
@@ -26,7 +26,10 @@ from runhistory.sdk.limits import SpoolSettings
 from runhistory.sdk.segment import DAMAGED_SUFFIX
 from runhistory.sdk.spool import Spool
 
-STREAMS: Final = ("points", "records")
+END: Final = "end"
+"""The stream with the command that ended a run which could not be told so."""
+STREAMS: Final = ("points", "records", END)
+"""Those of a writer, in the order in which they are sent."""
 REQUESTS: Final = "requests"
 """The stream of a detached run (detached.py)."""
 DAMAGED: Final = "damaged"
@@ -117,7 +120,7 @@ class Left:
 
     @property
     def items(self) -> int:
-        """Points and records that were not acknowledged."""
+        """Points, records, requests and ends that were not acknowledged."""
         return sum(spool.items for spool in self.spools.values())
 
     @property
@@ -129,7 +132,7 @@ class Left:
     def said(self) -> str:
         """What is left, for people."""
         return ", ".join(
-            f"{spool.items:,} {stream}" for stream, spool in self.spools.items() if spool.items
+            amount(spool.items, stream) for stream, spool in self.spools.items() if spool.items
         )
 
     def remove(self) -> None:
@@ -142,6 +145,11 @@ class Left:
                         aside.mkdir(mode=0o700, exist_ok=True)
                         path.rename(aside / f"{self.owner.writer}-{damage.path.name}")
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def amount(items: int, stream: str) -> str:
+    """So much of a stream, for people."""
+    return "the end of the run" if stream == END else f"{items:,} {stream}"
 
 
 @contextlib.contextmanager
@@ -213,7 +221,7 @@ class WriterSpools:
     def __init__(self, folder: SpoolFolder | None, settings: SpoolSettings) -> None:
         """`folder` None: in memory alone."""
         self._folder = folder
-        self.points, self.records = (
+        self.points, self.records, self.end = self._all = tuple(
             Spool(
                 None if folder is None else folder.open,
                 stream,
@@ -235,19 +243,19 @@ class WriterSpools:
     @property
     def kept_in(self) -> Path | None:
         """The folder with all that waits; None: some of it is in memory alone."""
-        held = self.points.held_items or self.records.held_items
-        return self._folder.path if self._folder and not held else None
+        is_held = any(spool.held_items for spool in self._all)
+        return self._folder.path if self._folder and not is_held else None
 
     def remove(self) -> None:
         """Delete the folder, since everything is done. It is made again when it is needed."""
-        self.points.close()
-        self.records.close()
+        for spool in self._all:
+            spool.close()
         if self._folder:
             self._folder.remove()
 
     def abandon(self) -> None:
         """In a forked child: let go of the files, which are the parent's."""
-        self.points.drop_file()
-        self.records.drop_file()
+        for spool in self._all:
+            spool.drop_file()
         if self._folder:
             self._folder.let_go()

@@ -21,7 +21,7 @@ from runhistory.sdk.errors import NotFound, RunHistoryError, Unauthorized, Unava
 from runhistory.sdk.http import PATIENCE, Connection
 from runhistory.sdk.limits import spool_root
 from runhistory.sdk.run_client import RunClient
-from runhistory.sdk.spool_folder import Left, Owner, adopt, folders
+from runhistory.sdk.spool_folder import END, Left, Owner, adopt, amount, folders
 
 SendOne = Callable[[str, Batch], None]
 Progress = Callable[[int], object]
@@ -70,7 +70,9 @@ def _deliver(left: Left, connection: Connection, patience: float) -> SendOne:
     client = RunClient(connection, owner.run_id)
 
     def send_one(stream: str, batch: Batch) -> None:
-        if stream == "points":
+        if stream == END:
+            client.send_command(batch.body, patience)
+        elif stream == "points":
             client.send_points(owner.attempt, batch.body, patience)
         else:
             client.send_records(owner.attempt, batch, patience)
@@ -125,9 +127,8 @@ def _is_final(error: RunHistoryError) -> bool:
 
 def _report_refusal(owner: Owner, stream: str, batch: Batch, error: RunHistoryError) -> None:
     logger.error(
-        "runhistory: %s %s of run %s (writer %s, seq %d) were REFUSED and are lost: %s",
-        f"{batch.items:,}",
-        stream,
+        "runhistory: REFUSED, so lost: %s, run %s (writer %s, seq %d): %s",
+        amount(batch.items, stream),
         owner.run_id or "(detached)",
         owner.writer,
         batch.seq,

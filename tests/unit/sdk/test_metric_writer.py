@@ -26,7 +26,7 @@ from runhistory.sdk.errors import (
 )
 from runhistory.sdk.metric_encoding import encode
 from runhistory.sdk.metric_writer import MetricWriter
-from tests.support.spools import in_memory, spools_in
+from tests.support.spools import in_memory, no_end, spools_in
 
 Points = list[tuple[str, int, float]]
 
@@ -84,6 +84,7 @@ def writer_to(tmp_path: Path) -> Iterator[Callable[..., MetricWriter]]:
             MetricWriter(
                 lambda batch: send(batch.body),
                 no_records,
+                no_end,
                 "run r",
                 spools=spools_in(tmp_path / "spool", max_bytes=max_bytes),
                 interval=0.01,
@@ -123,6 +124,7 @@ def test_every_point_is_in_exactly_one_batch_in_order(
         writer = MetricWriter(
             lambda batch: gateway.send(batch.body),
             no_records,
+            no_end,
             "run r",
             spools=in_memory,
             interval=0.001,
@@ -313,6 +315,7 @@ def test_an_unwritable_spool_is_said_once_and_everything_is_sent(
     writer = MetricWriter(
         lambda batch: gateway.send(batch.body),
         no_records,
+        no_end,
         "run r",
         spools=spools_in(tmp_path / "file" / "spool"),
         interval=0.001,

@@ -29,7 +29,7 @@ from runhistory.sdk.record_values import columns_from_json, record_json, row, ta
 from runhistory.sdk.run_logging import _attachment
 from tests.support.record_strategies import TABLES
 from tests.support.scripted_gateway import Answer, Request, ScriptedGateway
-from tests.support.spools import in_memory, spools_in
+from tests.support.spools import in_memory, no_end, spools_in
 
 CONFUSION = {
     "schema_type": "confusion_matrix",
@@ -119,7 +119,9 @@ def test_many_small_records_are_several_batches() -> None:
 def test_texts_and_numbers_of_a_name_are_counted_in_one_order() -> None:
     points: list[Batch] = []
     records: list[Batch] = []
-    writer = MetricWriter(points.append, records.append, "run r", spools=in_memory, interval=0.01)
+    writer = MetricWriter(
+        points.append, records.append, no_end, "run r", spools=in_memory, interval=0.01
+    )
     for value in (1.5, "two", None, 4, "five"):
         writer.log("x", value)
     writer.log_record("x", "row", {"a": 1})
@@ -173,7 +175,7 @@ def test_records_beyond_the_memory_for_them_are_dropped_loudly(
         records.append(batch)
 
     spools = spools_in(tmp_path / "spool", max_bytes=1)
-    writer = MetricWriter(records.append, send, "run r", spools=spools, interval=0.01)
+    writer = MetricWriter(records.append, send, no_end, "run r", spools=spools, interval=0.01)
     writer.log("x", "y")
     deadline = time.monotonic() + 10
     while not writer.delivery.spools.records.batches:  # until the spool is full

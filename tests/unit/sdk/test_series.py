@@ -20,7 +20,7 @@ from runhistory.sdk.errors import InvalidMetric
 from runhistory.sdk.metric_encoding import encode
 from runhistory.sdk.metric_writer import MetricWriter
 from runhistory.sdk.series_values import pieces
-from tests.support.spools import in_memory
+from tests.support.spools import in_memory, no_end
 
 NOW = 1_700_000_000_000_000
 
@@ -176,7 +176,9 @@ def test_a_batch_is_the_same_points_however_they_were_logged(
 
 
 def writer_into(batches: list[Batch]) -> MetricWriter:
-    return MetricWriter(batches.append, batches.append, "run r", spools=in_memory, interval=0.01)
+    return MetricWriter(
+        batches.append, batches.append, no_end, "run r", spools=in_memory, interval=0.01
+    )
 
 
 def test_a_long_series_is_sent_in_batches_that_the_gateway_takes() -> None:
