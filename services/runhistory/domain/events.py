@@ -58,7 +58,7 @@ class RunEvent(Event, frozen=True, kw_only=True):
     """An event of a run: with the status and the attempt that hold after it.
 
     Of a run that was recorded without a gateway and sent later, `time` is when it happened, as the
-    record says, and `decided` when it was decided. Else both are one, and `decided` is left out.
+    record says, and `decided` when it was decided. Else `decided` is left out.
     """
 
     status: RunStatus

@@ -68,12 +68,13 @@ class Recorder:
 
 
 def _times(run: Run | None, command: Command, context: Context) -> tuple[datetime, datetime | None]:
-    """When it happened and, where that was earlier, when it was decided. A script run's events
-    happen when they are decided: its place in the queue hangs on it."""
+    """When it happened and, where that was recorded, when it was decided. A script run's events
+    happen when they are decided: its place in the queue hangs on it. Nothing has happened in the
+    future, whatever the clock of a recording says."""
     if isinstance(command, CreateRun):
         is_interactive = command.content.type == "interactive"
     else:
         is_interactive = run is not None and run.type == "interactive"
-    if command.at is None or not is_interactive or command.at >= context.now:
+    if command.at is None or not is_interactive:
         return context.now, None
-    return command.at, context.now
+    return min(command.at, context.now), context.now

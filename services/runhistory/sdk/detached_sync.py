@@ -9,9 +9,8 @@ import msgspec
 import orjson
 
 from runhistory.domain.values import RunError
-from runhistory.sdk import heartbeats
 from runhistory.sdk.batch import Batch
-from runhistory.sdk.detached import OPEN_RUNS, Request, run_of
+from runhistory.sdk.detached import OPEN_RUNS, Request
 from runhistory.sdk.errors import Conflict
 from runhistory.sdk.http import Connection
 from runhistory.sdk.run_client import FILE_SECONDS
@@ -22,12 +21,11 @@ _decode: Final = msgspec.msgpack.Decoder(Request).decode
 
 
 class Replay:
-    """Repeats the requests of one folder. While it does, it speaks for their runs: nobody else
-    would, and a run that is silent for minutes counts as lost."""
+    """Repeats the requests of one folder. Their runs count as recorded, not as silent ones, so it
+    may be interrupted and go on at any time."""
 
     def __init__(self, folder: Path, connection: Connection, patience: float) -> None:
         self._folder, self._connection, self._patience = folder, connection, patience
-        self._spoken_for: set[str] = set()
 
     def send_one(self, stream: str, batch: Batch) -> None:
         """Send one request.
@@ -49,10 +47,6 @@ class Replay:
         if kept is not None:
             kept.unlink(missing_ok=True)
         (self._folder / LAST_TIME).write_text(str(request.time))
-        run_id = run_of(request.path)
-        if run_id and run_id not in self._spoken_for:
-            self._spoken_for.add(run_id)
-            heartbeats.begin(self._connection, run_id, 1)
 
     def end_open_runs(self) -> None:
         """Fail the runs whose process was killed before it said how they ended, at the time of the
@@ -72,8 +66,3 @@ class Replay:
                 }
                 with contextlib.suppress(Conflict):
                     self._connection.send("POST", f"/runs/{run_id}/commands", command)
-
-    def close(self) -> None:
-        """Speak for no run any more."""
-        for run_id in self._spoken_for:
-            heartbeats.end(run_id)

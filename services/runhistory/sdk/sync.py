@@ -53,8 +53,6 @@ def send(left: Left, progress: Progress = lambda items: None, patience: float = 
         if replay:
             replay.end_open_runs()
     finally:
-        if replay:
-            replay.close()
         connection.close()
     _report_damage(left)
     left.remove()

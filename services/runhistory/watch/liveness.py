@@ -78,17 +78,26 @@ class Sight(Struct, frozen=True):
             return self.log
         return None if self.gateway is None else max(self.log, self.gateway)
 
+    def quiet_since(self, run: "WatchedRun", sign: Sign) -> float:
+        """Since when the run might have said something and did not. Who could not reach the
+        gateway, to say that he is over for example, has the whole time again when it is back."""
+        if not run.is_interactive or self.gateway is None:
+            return sign.heard
+        return max(sign.heard, self.gateway)
+
 
 class WatchedRun(Struct, frozen=True, kw_only=True):
     """A run that is not over. `status_version`: of the event that brought its status.
 
-    `sign`: the last sign of life among its events. `silent_since`: the last one of all before it
-    was called NotResponding, as that event says it (µs).
+    `is_recorded`: it was recorded without a gateway and is sent now, so nobody speaks for it: a
+    sync that rests is no death. `sign`: the last sign of life among its events. `silent_since`: the
+    last one of all before it was called NotResponding, as that event says it (µs).
     """
 
     workspace: str
     run_id: str
     is_interactive: bool
+    is_recorded: bool = False
     version: int
     status: RunStatus
     status_version: int
@@ -117,6 +126,8 @@ class Liveness:
             return None
         else:
             run = _after(run, event)
+        if isinstance(event, RunStarted) and event.decided is not None:
+            run = replace(run, is_recorded=True)
         if isinstance(event, _SIGNS):
             seen = event.decided or event.time  # of a recorded run: when it was sent
             sign = Sign(run.attempt, microseconds(seen), self._heard_at(seen))
@@ -155,15 +166,18 @@ class Liveness:
     @property
     def any_interactive(self) -> bool:
         """Whether signs of life are expected through the gateway."""
-        return any(run.is_interactive and run.attempt for run in self._all())
+        return any(run.is_interactive and run.attempt for run in self._watched())
 
     @property
     def attempts(self) -> int:
         """How many attempts signs of life are expected of."""
-        return sum(run.status in _WATCHED or run.status is S.NOT_RESPONDING for run in self._all())
+        return sum(
+            run.status in _WATCHED or run.status is S.NOT_RESPONDING for run in self._watched()
+        )
 
-    def _all(self) -> Iterator[WatchedRun]:
-        return (run for runs in self._runs.values() for run in runs.values())
+    def _watched(self) -> Iterator[WatchedRun]:
+        runs = (run for runs in self._runs.values() for run in runs.values())
+        return (run for run in runs if not run.is_recorded)
 
     def _sign(self, run: WatchedRun, partition: int) -> Sign | None:
         """The last sign of life of the run's latest attempt."""
@@ -189,9 +203,11 @@ class Liveness:
         self, run: WatchedRun, partition: int, as_of: float, sight: Sight
     ) -> list[Command]:
         sign, in_view = self._sign(run, partition), sight.since(run)
-        if sign is None or in_view is None or as_of - in_view < self._settings.not_responding:
+        if run.is_recorded or sign is None or in_view is None:
             return []
-        quiet = as_of - sign.heard
+        if as_of - in_view < self._settings.not_responding:
+            return []
+        quiet = as_of - sight.quiet_since(run, sign)
         cause = f"{run.attempt}:{sign.seen}:{run.status_version}"
         last_seen = _EPOCH + timedelta(microseconds=sign.seen)
         about: dict[str, Any] = {"workspace": run.workspace, "run_id": run.run_id}

@@ -257,16 +257,17 @@ def test_an_interactive_run_may_begin_with_its_creation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "hours", "is_earlier"),
-    [(INTERACTIVE, -1, True), (INTERACTIVE, 1, False), (SCRIPT, -1, False)],
+    ("content", "hours", "happened", "is_recorded"),
+    [(INTERACTIVE, -1, -1, True), (INTERACTIVE, 1, 0, True), (SCRIPT, -1, 0, False)],
 )
 def test_what_was_recorded_earlier_happened_then_and_never_in_the_future_nor_in_a_queue(
-    content: RunContent, hours: int, is_earlier: bool
+    content: RunContent, hours: int, happened: int, is_recorded: bool
 ) -> None:
     at = CONTEXT.now + timedelta(hours=hours)
     tags: tuple[type[Command], dict[str, Any]] = (SetTags, {"tags": {"a": "1"}, "at": at})
     story = Story((CreateRun, {"content": content, "start": True, "at": at}), tags)
-    expected = (at, CONTEXT.now) if is_earlier else (CONTEXT.now, None)
+    time = CONTEXT.now + timedelta(hours=happened)
+    expected = (time, CONTEXT.now if is_recorded else None)
     assert len(story.events) >= 3
     for event in story.events:
         assert isinstance(event, RunEvent)

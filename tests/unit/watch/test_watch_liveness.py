@@ -418,15 +418,38 @@ def test_heartbeats_count_the_same_in_any_order(beats: list[float], shuffled: An
     assert list(said(beats)) == list(said(again))
 
 
-def test_a_recorded_run_that_is_sent_now_is_alive_now() -> None:
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(hours=30)])
+@pytest.mark.parametrize("starts_at_once", [True, False])
+def test_a_recorded_run_is_not_silent_however_long_its_sync_rests(
+    ahead: timedelta, starts_at_once: bool
+) -> None:
+    """Also where the clock of the recording went wrong: nobody speaks for it all the same."""
     world = World()
-    world.run_id, world.state = new_run_id(), None
-    world.now = 10_000.0
+    world.run_id, world.state, world.now = new_run_id(), None, 10_000.0
     content = RunContent(type="interactive", experiment="e")
-    world.do(CreateRun, content=content, start=True, at=START)
-    assert world.events[-1].time == START
-    of_this = [command for command in world.due() if command.run_id == world.run_id]
-    assert of_this == []
-    world.now += 1_000
-    (silence,) = [command for command in world.due() if command.run_id == world.run_id]
-    assert isinstance(silence, ReportSilence)
+    world.do(CreateRun, content=content, start=starts_at_once, at=START + ahead)
+    if not starts_at_once:
+        world.do(StartRun, at=START + ahead)
+    assert world.events[-1].time == min(START + ahead, world.time)
+    liveness, _ = world.watchers[0]
+    others = liveness.attempts
+    world.now += 1e6
+    assert [command for command in world.due() if command.run_id == world.run_id] == []
+    assert world.do(CompleteRun, at=START + ahead)
+    assert world.run.status is S.COMPLETED
+    assert liveness.attempts == others
+
+
+def test_the_end_of_a_run_that_lived_may_come_until_minutes_after_the_gateway_is_back() -> None:
+    """Its process has gone meanwhile, and its end waits on disk."""
+    world = World(run_type="interactive")
+    back = 10_000.0
+    sight = Sight(log=0.0, gateway=1_000.0 + back)
+    for world.now, status in (
+        (back + 59, S.RUNNING),
+        (back + 61, S.NOT_RESPONDING),
+        (back + 419, S.NOT_RESPONDING),
+        (back + 421, S.FAILED),
+    ):
+        world.judge(sight)
+        assert world.run.status is status
