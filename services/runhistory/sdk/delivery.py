@@ -23,6 +23,7 @@ from runhistory.sdk import metric_encoding, record_encoding
 from runhistory.sdk.batch import Batch, Send
 from runhistory.sdk.errors import FlushTimeout
 from runhistory.sdk.metric_encoding import Point, Series
+from runhistory.sdk.outage import Outage
 from runhistory.sdk.outbox import Outbox
 from runhistory.sdk.record_encoding import Item
 from runhistory.sdk.spool_folder import WriterSpools
@@ -46,12 +47,14 @@ class Delivery:
         label: str,
         writer_id: str,
         spools: WriterSpools,
+        outage: Outage,
         *,
         interval: float = INTERVAL,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`label` names the run in messages; `on_start` is called before the thread starts."""
         self.label = label
+        self._outage = outage
         self.spools = spools
         self.points: Outbox[Point | Series] = Outbox(
             send,
@@ -60,6 +63,7 @@ class Delivery:
             spools.points,
             f"points of {label}",
             writer_id,
+            outage,
         )
         self.records: Outbox[Item] = Outbox(
             send_records,
@@ -68,9 +72,10 @@ class Delivery:
             spools.records,
             f"records of {label}",
             writer_id,
+            outage,
         )
         self.end_of_run: Outbox[bytes] = Outbox(
-            send_end, _as_it_is, _take_one, spools.end, f"end of {label}", writer_id
+            send_end, _as_it_is, _take_one, spools.end, f"end of {label}", writer_id, outage
         )
         self.thread: threading.Thread | None = None
         self._logged = (self.points, self.records)
@@ -156,6 +161,7 @@ class Delivery:
             FlushTimeout: as in `flush`; the threads go on.
         """
         self.flush(timeout)
+        self._outage.look(is_calm=True)
         self.end()
         thread = self.thread
         if thread is not None and thread is not threading.current_thread():
@@ -234,6 +240,7 @@ class Delivery:
                 outbox.send_in_background()
         if self.end_of_run.spool.batches and all(outbox.is_empty for outbox in self._logged):
             self.end_of_run.send_in_background()
+        self._outage.look()
         self._say_dropped()
 
 

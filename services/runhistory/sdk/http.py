@@ -23,6 +23,7 @@ import orjson
 from runhistory.sdk.address import Address, find_address
 from runhistory.sdk.endpoint import Endpoint, limits, load_httpx, without_none
 from runhistory.sdk.errors import NobodyAnswers, Unavailable
+from runhistory.sdk.outage import Outage
 
 if TYPE_CHECKING:
     import httpx
@@ -46,6 +47,7 @@ class Connection(Endpoint):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._client: httpx.Client | None = None
+        self.outage = Outage()
         _connections.add(self)
 
     def get(self, path: str, *, patience: float = PATIENCE, **query: Any) -> Any:

@@ -27,6 +27,7 @@ from runhistory.sdk.batch import Attachment, Send
 from runhistory.sdk.delivery import INTERVAL, Delivery
 from runhistory.sdk.errors import InvalidMetric
 from runhistory.sdk.metric_values import check_name, check_step, number
+from runhistory.sdk.outage import Outage
 from runhistory.sdk.record_encoding import Item
 from runhistory.sdk.record_values import record_json, text, value_json
 from runhistory.sdk.spool_folder import WriterSpools
@@ -48,12 +49,14 @@ class MetricWriter:
         label: str,
         *,
         spools: Callable[[str], WriterSpools],
+        outage: Outage | None = None,
         interval: float = INTERVAL,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`label` names the run in messages; `spools` makes those of the writer with this id;
-        `on_start` is called before the thread starts."""
-        self.label = label
+        `outage` is shared by what goes to the same gateway; `on_start` is called before the thread
+        starts."""
+        self._outage = outage = outage or Outage()
         self._new_delivery: Callable[[str], Delivery] = lambda writer_id: Delivery(
             send,
             send_records,
@@ -61,6 +64,7 @@ class MetricWriter:
             label,
             writer_id,
             spools(writer_id),
+            outage,
             interval=interval,
             on_start=on_start,
         )
@@ -77,6 +81,7 @@ class MetricWriter:
     def begin_in_child(self) -> None:
         """Become a writer of its own in a forked child; what is queued is the parent's."""
         self.delivery.spools.abandon()
+        self._outage.begin()
         self.begin()
 
     def log(self, name: str, value: Any, step: SupportsIndex | None = None) -> None:

@@ -19,6 +19,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from runhistory.sdk.batch import Batch, Send
 from runhistory.sdk.errors import RunHistoryError, Unauthorized, Unavailable
+from runhistory.sdk.outage import Outage
 from runhistory.sdk.spool import Spool
 
 BATCH_ITEMS: Final = 10_000
@@ -54,15 +55,16 @@ class Outbox(Generic[T]):
         spool: Spool,
         label: str,
         writer_id: str,
+        outage: Outage,
     ) -> None:
         """`encode(writer, seq, items)` makes batches numbered from `seq`; `take(incoming, most)`
         pops what makes a batch, `most` at most, and says what it weighs; `label` is for people:
-        "points of run …"."""
+        "points of run …"; `outage` is shared by all that is sent to the gateway."""
         self.incoming: deque[T] = deque()
         self.trouble = ""
         self.spool = spool
         self._send, self._encode, self._take = send, encode, take
-        self._label, self._writer_id = label, writer_id
+        self._label, self._writer_id, self._outage = label, writer_id, outage
         self._next_seq = 0
         self._done_seq = 0  # everything before this number is done
         self._forming, self._delivering = threading.Lock(), threading.Lock()
@@ -221,11 +223,9 @@ class Outbox(Generic[T]):
         return time.monotonic() - self._doubt_began >= DOUBT
 
     def _note(self, trouble: str) -> None:
-        if not self.trouble:
-            logger.warning("runhistory: %s wait and are sent again: %s", self._label, trouble)
+        self._outage.trouble(self._label, trouble)
         self.trouble = trouble
 
     def _settle(self) -> None:
-        if self.trouble:
-            logger.warning("runhistory: the gateway takes %s again.", self._label)
+        self._outage.taken()
         self.trouble, self._doubt_began = "", None

@@ -258,6 +258,7 @@ class RunLogging(RunFacts):
                 lambda batch: _tell_end(client, batch),
                 f"run {client.run_id}",
                 spools=lambda writer: WriterSpools.of(settings, *key, writer),
+                outage=client.connection.outage,
                 on_start=on_start,
             ),
         )
