@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from runhistory import Experiment, Workspace
-from runhistory.runtime.settings import PORT_OFFSETS
-from tests.support.chaos import VICTIMS, FaultLoad, kill_at_random
-from tests.support.fault_oracle import Verdict, World, judge
+from runhistory import Workspace
+from tests.support.chaos import VICTIMS, FaultLoad, kill_at_random, new_world
+from tests.support.fault_oracle import Verdict, judge
 from tests.support.hasty_stack import HastyStack
 
 FULL = bool(os.environ.get("RUNHISTORY_FAULTS_FULL"))
@@ -34,7 +33,7 @@ async def test_every_process_killed_at_random_and_nothing_is_lost_or_doubled(
     try:
         stack.up()
         workspace = Workspace(stack.url, name="faults")
-        world = _world(stack, workspace)
+        world = new_world(stack, workspace)
         load = FaultLoad(world, tmp_path / "ledger")
         load.start()
         try:
@@ -55,17 +54,6 @@ async def test_every_process_killed_at_random_and_nothing_is_lost_or_doubled(
     assert verdict.problems == []
     assert (verdict.lost, verdict.doubled) == (0, 0)
     assert verdict.repeated > 0, "nothing was ever repeated, so nothing was proven"
-
-
-def _world(stack: HastyStack, workspace: Workspace) -> World:
-    runs = [Experiment(workspace, "killed").start_logging() for _ in range(3)]
-    return World(
-        bootstrap=f"127.0.0.1:{stack.port + PORT_OFFSETS['kafka']}",
-        clickhouse=f"http://127.0.0.1:{stack.port + PORT_OFFSETS['engine']}",
-        workspace="faults",
-        run_ids=tuple(run.id for run in runs),
-        gateway=stack.url,
-    )
 
 
 def _report(killed: "Counter[str]", verdict: Verdict) -> None:

@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
+from runhistory import Experiment, Workspace
+from runhistory.runtime.settings import PORT_OFFSETS
 from tests.support.fault_ledger import FaultLedger
 from tests.support.fault_oracle import World
 from tests.support.running_stack import RunningStack
@@ -16,6 +18,18 @@ from tests.support.running_stack import RunningStack
 ROOT = Path(__file__).parents[2]
 VICTIMS: Final = ("gateway", "lifecycle", "sink", "worker", "engine", "kafka", "client")
 PATIENCE: Final = 180.0
+
+
+def new_world(stack: RunningStack, workspace: Workspace) -> World:
+    """Three fresh runs of the stack, to send load to."""
+    runs = [Experiment(workspace, "killed").start_logging() for _ in range(3)]
+    return World(
+        bootstrap=f"127.0.0.1:{stack.port + PORT_OFFSETS['kafka']}",
+        clickhouse=f"http://127.0.0.1:{stack.port + PORT_OFFSETS['engine']}",
+        workspace=workspace.name,
+        run_ids=tuple(run.id for run in runs),
+        gateway=stack.url,
+    )
 
 
 class FaultLoad:

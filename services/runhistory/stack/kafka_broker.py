@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runhistory.stack import kafka_zstd
+
 _STORAGE: Final = "log"
 _STORAGE_BEING_FORMATTED: Final = "log.new"
 
@@ -58,6 +60,7 @@ def prepare(broker: KafkaBroker, jars: Sequence[Path]) -> None:
     (broker.directory / "tmp").mkdir()
     (broker.directory / "log4j2.properties").write_text(_LOG_SETTINGS, "ascii")
     (broker.directory / "server.properties").write_text(_settings(broker, _STORAGE), "ascii")
+    kafka_zstd.unpack(broker.directory, jars)
     if not (broker.directory / _STORAGE).exists():
         _format(broker, jars)
 
@@ -65,7 +68,8 @@ def prepare(broker: KafkaBroker, jars: Sequence[Path]) -> None:
 def command(broker: KafkaBroker, jars: Sequence[Path]) -> list[str]:
     """The command that runs the broker in the foreground; the working directory is its own."""
     heap = ["-Xms64m", f"-Xmx{broker.heap_mib}m"]
-    return [*java(jars, [*heap, *_archive(jars)]), "kafka.Kafka", "server.properties"]
+    options = [*heap, *_archive(jars), *kafka_zstd.option(broker.directory, jars)]
+    return [*java(jars, options), "kafka.Kafka", "server.properties"]
 
 
 def _format(broker: KafkaBroker, jars: Sequence[Path]) -> None:
