@@ -25,6 +25,7 @@ ROUNDS = 8 if os.environ.get("RUNHISTORY_FAULTS_FULL") else 1
 MEBIBYTES = 96
 MOST_LEFT = 2 << 20
 """Bytes that are free at first, so that it is the load that takes the last of them."""
+LITTLE = 400 << 10
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(300 + 120 * ROUNDS)]
 
@@ -54,6 +55,7 @@ async def test_disks_that_are_full_lose_and_double_nothing(
             for number in range(ROUNDS):
                 _fill_the_engines(disks["engine"], stack, load, number)
                 _fill_the_brokers(disks["kafka"], stack, load, world, number)
+                _start_the_broker_in_little_room(disks["kafka"], stack, load)
             load.drain()
         finally:
             load.end()
@@ -90,6 +92,16 @@ def _fill_the_brokers(
     _refused(load, world, number)
     assert "No space left on device" in stack.log("kafka")
     assert len(load.ledger.acked() - acked) <= len(world.run_ids) * 3, "one of each writer, at most"
+    disk.make_space()
+    load.goes_on(20)
+
+
+def _start_the_broker_in_little_room(disk: SmallDisk, stack: HastyStack, load: FaultLoad) -> None:
+    """It has no room to unpack a native library, and takes compressed batches nonetheless."""
+    disk.fill(leave=LITTLE)
+    stack.kill("kafka")
+    stack.wait_ready("kafka")
+    load.goes_on(5)
     disk.make_space()
     load.goes_on(20)
 

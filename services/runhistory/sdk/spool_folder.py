@@ -85,13 +85,26 @@ class SpoolFolder:
             self.let_go()
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700, exist_ok=True)
-            self._lock = lock(self.path, patience=1.0)
-            if self._lock is None:
+            held = lock(self.path, patience=1.0)
+            if held is None:
                 raise OSError(f"another process holds {self.path}")
-            file = os.open(self.path / "writer.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(file, "wb") as out:
-                out.write(msgspec.json.encode(self._owner))
+            try:
+                self._write_owner()
+            except OSError:
+                if not (self.path / "writer.json").exists():
+                    shutil.rmtree(self.path, ignore_errors=True)
+                os.close(held)
+                raise
+            self._lock = held
         return self.path
+
+    def _write_owner(self) -> None:
+        """Whole, or as it was: nobody sends from a folder that does not say whose it is."""
+        fresh = self.path / "writer.new"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(msgspec.json.encode(self._owner))
+        fresh.replace(self.path / "writer.json")
 
     def remove(self) -> None:
         """Delete the folder, in which nothing is left to do."""
