@@ -19,7 +19,7 @@ from runhistory.sdk.batch import Batch
 from runhistory.sdk.detached_sync import Replay
 from runhistory.sdk.errors import NotFound, RunHistoryError, Unauthorized, Unavailable
 from runhistory.sdk.http import PATIENCE, Connection
-from runhistory.sdk.limits import spool_root
+from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.run_client import RunClient
 from runhistory.sdk.spool_folder import END, Left, Owner, adopt, amount, folders
 
@@ -80,17 +80,23 @@ def _deliver(left: Left, connection: Connection, patience: float) -> SendOne:
 
 def send_in_background() -> None:
     """Send what is left, quietly and with one try for each writer, in a thread of its own."""
-    root = spool_root()
-    if root is None or not root.is_dir():
+    settings = spool_settings()
+    if settings.root is None or not settings.root.is_dir():
         return
     thread = threading.Thread(
-        target=_send_all_quietly, args=(root,), name="runhistory-sync", daemon=True
+        target=_send_all_quietly,
+        args=(settings.root, settings.max_bytes),
+        name="runhistory-sync",
+        daemon=True,
     )
     with contextlib.suppress(RuntimeError):  # the interpreter is ending
         thread.start()
 
 
-def _send_all_quietly(root: Path) -> None:
+def _send_all_quietly(root: Path, most_bytes: int) -> None:
+    """The limit of a spool is for each writer, so it is said when those that are gone have left
+    `most_bytes` together."""
+    stays, why = [], ""
     for folder in folders(root):
         try:
             with adopt(folder) as left:
@@ -98,6 +104,25 @@ def _send_all_quietly(root: Path) -> None:
                     send(left, patience=0.0)
         except (RunHistoryError, OSError) as error:
             logger.debug("runhistory: what is left in %s stays there: %s", folder, error)
+            stays.append(folder)
+            why = str(error)
+    size = sum(_size(folder) for folder in stays)
+    if size > most_bytes:
+        logger.warning(
+            "runhistory: %d program(s) that are gone have left %s bytes in %s, which cannot be "
+            "sent now. `runhistory sync --list` shows them and `runhistory sync` sends them; "
+            "delete the folder of one to give it up. The last said: %s",
+            len(stays),
+            f"{size:,}",
+            root,
+            why,
+        )
+
+
+def _size(folder: Path) -> int:
+    with contextlib.suppress(OSError):  # somebody else sends it meanwhile
+        return sum(path.stat().st_size for path in folder.glob("*.seg"))
+    return 0
 
 
 def _address(left: Left) -> Address:

@@ -134,6 +134,33 @@ def test_the_next_program_that_logs_sends_it_quietly(
     assert list(spool.iterdir()) == []
 
 
+@pytest.mark.parametrize(("most", "is_said"), [("1000", True), ("100000000", False)])
+def test_a_program_is_told_when_those_that_are_gone_have_left_more_than_one_may(
+    gateway: ScriptedGateway, spool: Path, left: Path, most: str, is_said: bool
+) -> None:
+    """The limit is for each writer, and every program that dies leaves one more."""
+    gateway.script = lambda request: (
+        taken(request) if b'"mine"' in request.body else Answer(401, {})
+    )
+    code = """
+        import threading
+        from runhistory import Run
+        from runhistory.sdk import farewell
+
+        farewell.PATIENT_SECONDS = 30.0
+        Run.get_context().log("mine", 1)
+        [sync] = [one for one in threading.enumerate() if one.name == "runhistory-sync"]
+        sync.join()
+        """
+    process = start(gateway, code, RUNHISTORY_EXIT_SECONDS="30", RUNHISTORY_SPOOL_BYTES=most)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert ("1 program" in said) is is_said
+    assert (f"in {spool}" in said) is is_said
+    assert ("`runhistory sync --list`" in said) is is_said
+    assert left.exists()
+
+
 def test_what_cannot_be_sent_stays_and_says_why(gateway: ScriptedGateway, left: Path) -> None:
     missing = {"error": {"code": "run_not_found", "message": "There is no such run."}}
     for status, content in ((401, {}), (404, missing)):
