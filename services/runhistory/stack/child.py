@@ -92,7 +92,8 @@ class Child:
     def _bury(self, code: int) -> None:
         self.last_exit = describe_exit(code)
         lived = time.monotonic() - self._started_at
-        self._start_again_at = time.monotonic() + self._backoff.after_run_of(lived)
+        wait = self._backoff.after_run_of(lived, was_ready=self.phase == "running")
+        self._start_again_at = time.monotonic() + wait
         self._process, self._identity, self.phase = None, None, "waiting"
 
 
