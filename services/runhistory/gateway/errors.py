@@ -1,7 +1,7 @@
 """Every error as one JSON shape with a code, a message that says what to do, and its status."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 import structlog
@@ -12,6 +12,7 @@ from msgspec import Struct
 from obstore.exceptions import BaseError as ObjectStoreError
 
 from runhistory.clickhouse.client import EngineUnavailable
+from runhistory.domain.values import RunId, Sha256, Workspace
 from runhistory.events.metric_batch import InvalidBatch, TooLarge
 from runhistory.events.strict_json import NotStrictJson
 from runhistory.gateway.appender import LogUnavailable
@@ -27,6 +28,13 @@ from runhistory.query.runs import InvalidCursor
 
 RETRY_SECONDS: Final = 1
 """What Retry-After says: the client's own back-off does the rest."""
+
+_MEANINGS: Final = {
+    RunId: "a run id, which is 32 hex digits",
+    Sha256: "a SHA-256, which is 64 hex digits",
+    Workspace: "a name of letters, digits, `_`, `.` and `-`, at most 63, the first no sign",
+}
+"""What the domain's patterns mean, for people."""
 
 log: Any = structlog.get_logger(__name__)
 
@@ -116,7 +124,8 @@ def _of_ours(exception: Exception) -> ApiError:
         case InvalidBatch():
             return ApiError(400, "invalid_batch", _nothing_kept(exception))
         case NotStrictJson():
-            return ApiError(400, "invalid_request", f"The body does not fit: {exception}")
+            text = f"The body does not fit: {_in_words(str(exception))}"
+            return ApiError(400, "invalid_request", text)
         case DigestMismatch():
             return ApiError(400, "digest_mismatch", f"{exception} Nothing was stored.")
         case InvalidCursor():
@@ -203,8 +212,23 @@ def _what_is_invalid(request: Request[Any, Any, Any], exception: HTTPException) 
     if "data" in problems:  # bodies are checked elsewhere: all that is found here is none
         return "The body is empty. Send JSON; /openapi.json says which."
     return "; ".join(
-        f"{key}: {message}{_choices(request, key)}" for key, message in problems.items()
+        f"{_name(request, key)}: {_in_words(message)}{_choices(request, key)}"
+        for key, message in problems.items()
     )
+
+
+def _in_words(message: str) -> str:
+    """A decoder's message with the domain's patterns told as what they mean."""
+    for domain_type, meaning in _MEANINGS.items():
+        pattern: str = get_args(domain_type)[1].pattern
+        message = message.replace(f"`str` matching regex {pattern!r}", meaning)
+    return message
+
+
+def _name(request: Request[Any, Any, Any], parameter: str) -> str:
+    """A parameter's name as it is sent."""
+    definition = request.route_handler.parsed_fn_signature.parameters.get(parameter)
+    return getattr(definition and definition.kwarg_definition, "name", None) or parameter
 
 
 def _choices(request: Request[Any, Any, Any], parameter: str) -> str:
