@@ -6,7 +6,7 @@ from runhistory.domain.commands import CreateRun
 from runhistory.domain.decision import Context, Decision, Refused, Unchanged
 from runhistory.domain.events import ParamsAdded, RunCreated, RunQueued, RunStarted, RunSubmitted
 from runhistory.domain.ids import default_display_name, experiment_id
-from runhistory.domain.params import params_of
+from runhistory.domain.params import params_of, params_of_command
 from runhistory.domain.recorder import Recorder
 from runhistory.domain.refusals import deleted
 from runhistory.domain.state import Run
@@ -60,5 +60,5 @@ def create_run(run: Run | None, command: CreateRun, context: Context) -> Decisio
 
 def _new_params(content: RunContent, spec: ScriptSpec) -> dict[str, str]:
     """What the arguments tell beyond the params that were given: those count for more."""
-    told = params_of((*spec.command, *spec.arguments))
+    told = params_of_command(spec.command) if spec.command else params_of(spec.arguments)
     return {name: value for name, value in told.items() if name not in content.params}

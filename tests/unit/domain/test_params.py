@@ -1,12 +1,13 @@
 """Params out of arguments: the two forms of the rule, and what argparse makes of the same."""
 
 import argparse
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runhistory.domain.params import MAX_PARAMS, params_of
+from runhistory.domain.params import MAX_PARAMS, params_of, params_of_command
 
 NAMES = st.sampled_from(["lr", "batch-size", "model.depth", "x_1"])
 # An argument that begins with a dash is an option to argparse unless it is a negative number.
@@ -42,6 +43,24 @@ VALUES = st.one_of(
 )
 def test_what_arguments_say(arguments: list[str], params: dict[str, str]) -> None:
     assert params_of(arguments) == params
+    assert params_of_command(["train.py", *arguments]) == params
+    assert params_of_command(["sh", "-c", shlex.join(["train.py", *arguments])]) == params
+
+
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        ("python x.py --lr 1", {"lr": "1"}),
+        ("python x.py --text 'two words' --lr=$LR", {"text": "two words", "lr": "$LR"}),
+        ("a --n 1 && b --fast; c --lr 2 | tee log", {"n": "1", "fast": "true", "lr": "2"}),
+        ("python x.py --lr 1 > out.txt 2>&1", {"lr": "1"}),
+        ("python x.py -- --lr 1 && b --n 2", {"n": "2"}),
+        ("python x.py --fast # --slow", {"fast": "true"}),
+        ("python x.py --lr 'never closed", {}),
+    ],
+)
+def test_what_a_text_for_a_shell_says(text: str, params: dict[str, str]) -> None:
+    assert params_of_command(["sh", "-c", text]) == params
 
 
 @given(st.lists(st.tuples(NAMES, VALUES, st.booleans()), max_size=6))
