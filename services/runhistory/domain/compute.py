@@ -52,6 +52,12 @@ def decide_compute_target(
         if target is None:
             return _not_found(command)
         return _accepted(ComputeTargetDeleted, command, context, version)
+    if isinstance(command, CreateComputeTarget) and command.name == BUILT_IN_TARGET:
+        return Refused(
+            "built_in_target",
+            "`local` is built in: every workspace has it. To give it another pool, update it: "
+            "`runhistory compute update local --max 4`.",
+        )
     if command.pool.min_nodes > command.pool.max_nodes:
         return Refused(
             "invalid_pool",

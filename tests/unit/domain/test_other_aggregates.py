@@ -164,3 +164,14 @@ def test_local_is_there_without_being_declared_and_takes_another_pool() -> None:
     assert isinstance(story.tell(DeleteComputeTarget), Accepted)
     assert isinstance(story.tell(UpdateComputeTarget, pool=NodePool(max_nodes=3)), Accepted)
     assert story.types == ["created", "deleted", "created"]
+
+
+def test_local_cannot_be_created_whatever_its_pool() -> None:
+    """It would be a smaller one than was there."""
+    story = Story(compute_target_id("default", "local"), "local")
+    refused = story.tell(CreateComputeTarget, pool=NodePool(max_nodes=1))
+    assert isinstance(refused, Refused)
+    assert refused.code == "built_in_target"
+    assert "compute update local" in refused.message
+    story.tell(UpdateComputeTarget, pool=NodePool(max_nodes=3))
+    assert isinstance(story.tell(CreateComputeTarget, pool=NodePool(max_nodes=3)), Refused)
