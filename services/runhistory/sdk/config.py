@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -131,7 +131,7 @@ class ScriptRunConfig(Closed):
         if environment is not None:
             shared.environment = environment
         if max_run_duration_seconds is not None:
-            shared.max_run_duration_seconds = max_run_duration_seconds
+            shared.max_run_duration_seconds = _duration(max_run_duration_seconds)
         self.source_directory = Path(source_directory)
         self.command = _command(command, script, arguments)
         self.script = (
@@ -164,7 +164,7 @@ class ScriptRunConfig(Closed):
             snapshot_id=snapshot_id,
             arguments=tuple(_arguments(self.arguments)),
             command=tuple(self.command),
-            max_duration_seconds=self.run_config.max_run_duration_seconds,
+            max_duration_seconds=_duration(self.run_config.max_run_duration_seconds),
             compute_target=self.compute_target,
             environment=self._environment(),
             resources=self.resources,
@@ -191,6 +191,21 @@ def _copied(config: RunConfiguration | None) -> RunConfiguration:
     copied = copy.copy(config)
     copied.environment_variables = dict(config.environment_variables or {})
     return copied
+
+
+def _duration(seconds: Any) -> int | None:
+    """The value itself.
+
+    Raises:
+        InvalidConfig: it is no whole number of seconds that a run may last.
+    """
+    most: int = get_args(values.Seconds)[1].le
+    if seconds is None or (type(seconds) is int and 1 <= seconds <= most):
+        return seconds
+    raise InvalidConfig(
+        f"max_run_duration_seconds cannot be {seconds!r}. Give whole seconds from 1 to {most:,}, "
+        "or leave it out for no limit."
+    )
 
 
 def _command(

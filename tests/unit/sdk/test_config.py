@@ -89,6 +89,18 @@ def test_resources_have_limits(code: Path, resources: dict[str, Any]) -> None:
         ScriptRunConfig(code, "train.py", **resources)
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 1.5, "60", True, 10**10])
+def test_a_duration_that_cannot_be_is_told_in_a_sentence(code: Path, seconds: Any) -> None:
+    says = r"max_run_duration_seconds cannot be .* whole seconds from 1 to .* no limit"
+    with pytest.raises(InvalidConfig, match=says):
+        ScriptRunConfig(code, "train.py", max_run_duration_seconds=seconds)
+    config = ScriptRunConfig(code, "train.py", max_run_duration_seconds=60)
+    assert config.as_spec("0" * 64).max_duration_seconds == 60
+    config.run_config.max_run_duration_seconds = seconds
+    with pytest.raises(InvalidConfig, match=says):
+        config.as_spec("0" * 64)
+
+
 def test_an_environment_from_a_file(code: Path) -> None:
     (code / "req.txt").write_text("numpy>=2\n# a comment\n--index-url https://example.org\n")
     environment = Environment.from_pip_requirements("cpu", code / "req.txt")
