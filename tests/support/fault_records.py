@@ -12,20 +12,21 @@ from runhistory.domain.ids import new_run_id
 from runhistory.events import cloudevents
 from runhistory.events.metric_batch import METRICS_LOGGED
 from runhistory.kafka.clients import open_producer
+from runhistory.kafka.topics import place_of
 from tests.conftest import Broker, Engine
 from tests.support.fault_ledger import FaultLedger, Name, content
 from tests.support.fault_oracle import World
 
 
 class FaultRecords:
-    """One test's workspace, runs and ledger."""
+    """One test's workspace, runs and ledger. Each run's batches are in another partition."""
 
     def __init__(self, broker: Broker, engine: Engine, ledger: Path, runs: int = 2) -> None:
         self.world = World(
             bootstrap=broker.bootstrap,
             clickhouse=engine.url,
             workspace=f"w{uuid.uuid4().hex}",
-            run_ids=tuple(new_run_id() for _ in range(runs)),
+            run_ids=tuple(map(_run_in, range(runs))),
         )
         self.ledger = FaultLedger(ledger)
         self._next = 0
@@ -64,3 +65,10 @@ class FaultRecords:
                 )
         finally:
             await producer.stop()
+
+
+def _run_in(partition: int) -> str:
+    """A fresh run whose batches lie in that partition."""
+    while place_of("run.metrics", run_id := new_run_id()).partition != partition:
+        pass
+    return run_id
