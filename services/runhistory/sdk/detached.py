@@ -26,7 +26,7 @@ import orjson
 from runhistory.sdk.address import Address
 from runhistory.sdk.batch import Batch
 from runhistory.sdk.errors import OfflineRunError, Unavailable
-from runhistory.sdk.http import PATIENCE, Body, Connection
+from runhistory.sdk.http import Body, Call, Connection
 from runhistory.sdk.limits import spool_settings
 from runhistory.sdk.spool import HELD_BYTES, Spool
 from runhistory.sdk.spool_folder import REQUESTS, Owner, SpoolFolder
@@ -73,23 +73,14 @@ class Recorder(Connection):
         self._runs: dict[str, dict[str, Any]] = {}
         self._begin()
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Body = b"",
-        content_type: str = "application/json",
-        query: dict[str, Any] | None = None,
-        patience: float = PATIENCE,
-        answer_within: float = 30.0,
-    ) -> "httpx.Response":
+    def _answer(self, call: Call, patience: float, answer_within: float) -> "httpx.Response":
         """Keep the request and answer it.
 
         Raises:
             OfflineRunError: it asks for what only a gateway has.
             Unavailable: the disk is full, and the memory for what it cannot take.
         """
+        method, path, body, content_type, query = call
         if method == "GET":
             answer = self._read(path)
         elif path.endswith(_WITHOUT_A_TRACE):
@@ -98,7 +89,7 @@ class Recorder(Connection):
             assert isinstance(body, bytes)
             answer = {"missing": orjson.loads(body)["sha256"]}
         else:
-            answer = self._write(Request(method, path, query or {}, content_type, _now()), body)
+            answer = self._write(Request(method, path, query, content_type, _now()), body)
         return SimpleNamespace(content=orjson.dumps(answer))  # type: ignore[return-value]
 
     def stream(self, path: str, **_: Any) -> Any:

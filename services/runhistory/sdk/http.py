@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import orjson
@@ -36,6 +36,16 @@ LONGEST_PAUSE: Final = 2.0
 
 Body = bytes | Callable[[], IO[bytes]]
 """A request's content; one that is read from a file is opened anew for every try."""
+
+
+class Call(NamedTuple):
+    """A request, as often as it has to be sent; `path` is below the workspace."""
+
+    method: str
+    path: str
+    body: Body
+    content_type: str
+    query: dict[str, Any]
 
 
 class Connection(Endpoint):
@@ -94,16 +104,21 @@ class Connection(Endpoint):
             Unavailable: no useful answer within `patience` seconds; the outcome is unknown.
             RunHistoryError: the answer is an error; the subclass follows its HTTP status.
         """
+        call = Call(method, path, body, content_type, query or {})
+        return self._answer(call, patience, answer_within)
+
+    def _answer(self, call: Call, patience: float, answer_within: float) -> "httpx.Response":
+        """As `request`: what answers, and how often it is asked."""
 
         def once() -> "httpx.Response":
-            content = body if isinstance(body, bytes) else body()
+            content = call.body if isinstance(call.body, bytes) else call.body()
             try:
                 response = self._http().request(
-                    method,
-                    self.url(path),
+                    call.method,
+                    self.url(call.path),
                     content=content or None,
-                    params=without_none(query),
-                    headers={"content-type": content_type} if content else None,
+                    params=without_none(call.query),
+                    headers={"content-type": call.content_type} if content else None,
                     timeout=limits(answer_within),
                 )
             finally:
