@@ -67,19 +67,3 @@ def check(body: bytes) -> LogBatch:
     if not len(batch.streams) == len(batch.times) == len(batch.lines):
         raise InvalidBatch("streams, times and lines must have the same length.")
     return batch
-
-
-def encode(batch: LogBatch, *, workspace: str, run_id: str, attempt: int) -> bytes:
-    """The stored message: our envelope and the batch, encoded anew (so no name stands twice)."""
-    return msgspec.json.encode(
-        LogLinesWritten(
-            workspace=workspace,
-            run_id=run_id,
-            attempt=attempt,
-            writer=batch.writer,
-            seq=batch.seq,
-            streams=batch.streams,
-            times=batch.times,
-            lines=batch.lines,
-        )
-    )

@@ -114,20 +114,6 @@ def check(body: bytes) -> RecordBatch:
     return batch
 
 
-def encode(batch: RecordBatch, *, workspace: str, run_id: str, attempt: int) -> bytes:
-    """The stored message: our envelope and the batch, encoded anew (so no name stands twice)."""
-    return msgspec.json.encode(
-        RecordsLogged(
-            workspace=workspace,
-            run_id=run_id,
-            attempt=attempt,
-            writer=batch.writer,
-            seq=batch.seq,
-            records=[*batch.records],
-        )
-    )
-
-
 def _trouble(record: LoggedRecord) -> str | None:
     """What is wrong between a record's kind, value and file."""
     value, has_file = record.value, record.file is not None

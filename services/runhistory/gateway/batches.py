@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
-from runhistory.events import cloudevents, log_batch, metric_batch, record_batch
+from runhistory.events import batch_message, cloudevents, log_batch, metric_batch, record_batch
 from runhistory.events.codec import Watermark
-from runhistory.events.log_batch import LOG_LINES_WRITTEN
+from runhistory.events.log_batch import LOG_LINES_WRITTEN, LogBatch, LogLinesWritten
 from runhistory.events.metric_batch import METRICS_LOGGED, Limits
-from runhistory.events.record_batch import RECORDS_LOGGED
+from runhistory.events.record_batch import RECORDS_LOGGED, RecordBatch, RecordsLogged
 from runhistory.gateway.context import MAX_JSON_BYTES, MOST_BATCH_BYTES, Gateway
 from runhistory.runtime import metrics
 
@@ -36,6 +37,9 @@ class CheckedBatch(Struct, frozen=True):
     keys: Sequence[str] = ()
 
 
+Read = Callable[[bytes, Envelope, Limits], CheckedBatch]
+
+
 class BatchKind(Struct, frozen=True, kw_only=True):
     """Where batches of one kind go, how large a body may be, and how it is read.
 
@@ -45,7 +49,7 @@ class BatchKind(Struct, frozen=True, kw_only=True):
     topic: str
     type: str
     max_bytes: int
-    read: Callable[[bytes, Envelope, Limits], CheckedBatch]
+    read: Read
 
 
 async def take_batch(
@@ -81,26 +85,19 @@ async def take_batch(
 
 def _points(body: bytes, envelope: Envelope, limits: Limits) -> CheckedBatch:
     batch = metric_batch.check(body, limits)
-    value = metric_batch.splice(
-        body, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
-    )
+    value = metric_batch.splice(body, **asdict(envelope))
     return CheckedBatch(batch.writer, batch.seq, value, len(batch.steps), batch.keys)
 
 
-def _lines(body: bytes, envelope: Envelope, _: Limits) -> CheckedBatch:
-    batch = log_batch.check(body)
-    value = log_batch.encode(
-        batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
-    )
-    return CheckedBatch(batch.writer, batch.seq, value)
+def _anew(check: Callable[[bytes], LogBatch | RecordBatch], message: type[Struct]) -> Read:
+    """Reads batches that `check` knows, to be encoded anew as `message`."""
 
+    def read(body: bytes, envelope: Envelope, _: Limits) -> CheckedBatch:
+        batch = check(body)
+        value = batch_message.encode(message, batch, **asdict(envelope))
+        return CheckedBatch(batch.writer, batch.seq, value)
 
-def _records(body: bytes, envelope: Envelope, _: Limits) -> CheckedBatch:
-    batch = record_batch.check(body)
-    value = record_batch.encode(
-        batch, workspace=envelope.workspace, run_id=envelope.run_id, attempt=envelope.attempt
-    )
-    return CheckedBatch(batch.writer, batch.seq, value)
+    return read
 
 
 POINTS: Final = BatchKind(
@@ -110,11 +107,14 @@ POINTS: Final = BatchKind(
     read=_points,
 )
 LINES: Final = BatchKind(
-    topic="run.logs", type=LOG_LINES_WRITTEN, max_bytes=MAX_JSON_BYTES, read=_lines
+    topic="run.logs",
+    type=LOG_LINES_WRITTEN,
+    max_bytes=MAX_JSON_BYTES,
+    read=_anew(log_batch.check, LogLinesWritten),
 )
 RECORDS: Final = BatchKind(
     topic="run.records",
     type=RECORDS_LOGGED,
     max_bytes=record_batch.MAX_BATCH_BYTES,
-    read=_records,
+    read=_anew(record_batch.check, RecordsLogged),
 )

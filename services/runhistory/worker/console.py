@@ -25,9 +25,15 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from runhistory.events import cloudevents, log_batch
+from runhistory.events import batch_message, cloudevents, log_batch
 from runhistory.events.cloudevents import Record
-from runhistory.events.log_batch import LOG_LINES_WRITTEN, MAX_LINES, LogBatch, Stream
+from runhistory.events.log_batch import (
+    LOG_LINES_WRITTEN,
+    MAX_LINES,
+    LogBatch,
+    LogLinesWritten,
+    Stream,
+)
 from runhistory.kafka.publisher import Publisher
 from runhistory.worker.lines import Line
 
@@ -233,8 +239,12 @@ class Console:
             times=[time for _, time, _ in gathered],
             lines=[text for _, _, text in gathered],
         )
-        value = log_batch.encode(
-            batch, workspace=self._workspace, run_id=self._run_id, attempt=self._attempt
+        value = batch_message.encode(
+            LogLinesWritten,
+            batch,
+            workspace=self._workspace,
+            run_id=self._run_id,
+            attempt=self._attempt,
         )
         text = "".join(f"{text}\n" for _, _, text in gathered).encode()
         self._unspooled.append(_Batch(self._seq, value, text))

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from runhistory.events.batch_message import encode
 from runhistory.events.metric_batch import InvalidBatch, TooLarge
 from runhistory.events.record_batch import (
     MAX_RECORD_BYTES,
     RecordBatch,
     RecordsLogged,
     check,
-    encode,
 )
 from tests.support.wire_strategies import values_of
 
@@ -37,7 +37,7 @@ def body(*records: Any, **more: Any) -> bytes:
     ],
 )
 def test_a_good_record_is_stored_as_it_is(record: dict[str, Any]) -> None:
-    stored = encode(check(body(record)), workspace="default", run_id=RUN, attempt=2)
+    stored = encode(RecordsLogged, check(body(record)), workspace="default", run_id=RUN, attempt=2)
     found = json.loads(stored)
     assert found["records"] == [{"file": None, **record}]
     assert (found["workspace"], found["run_id"], found["attempt"]) == ("default", RUN, 2)
@@ -88,6 +88,6 @@ def test_check_and_encode_agree_whatever_comes(batch: RecordBatch) -> None:
         checked = check(msgspec.json.encode(batch))
     except InvalidBatch:
         return
-    stored = encode(checked, workspace="default", run_id=RUN, attempt=1)
+    stored = encode(RecordsLogged, checked, workspace="default", run_id=RUN, attempt=1)
     found = json.loads(stored)["records"]
     assert found == json.loads(msgspec.json.encode(batch))["records"]
