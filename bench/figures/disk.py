@@ -17,7 +17,7 @@ from bench.load import Load, Plan
 from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 
 BATCHES = 4_000
 TABLES = ("points", "rollup", "batches")
@@ -52,11 +52,11 @@ def _bytes_a_point(stack: BenchStack, details: Details, *, float32: bool) -> flo
 def _merged(engine: Client) -> dict[str, int]:
     """Bytes on disk of each table, as one part."""
     for table in TABLES:
-        engine.command(f"OPTIMIZE TABLE {STORAGE}.{table} FINAL")
+        engine.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.{table} FINAL")
     rows = engine.query(
         "SELECT table, sum(bytes_on_disk) FROM system.parts "
         "WHERE database = {d:String} AND active GROUP BY table",
-        parameters={"d": STORAGE},
+        parameters={"d": FIRST_STORAGE},
     ).result_rows
     sizes = dict(rows)
     return {table: int(sizes.get(table, 0)) for table in TABLES}

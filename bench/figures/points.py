@@ -16,7 +16,7 @@ from bench.figures.stack import BenchStack
 from bench.load import Load, Plan, Sent, bodies
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.ids import new_command_id, new_run_id
 from runhistory.domain.values import RunContent
 from runhistory.events.metric_batch import splice
@@ -125,7 +125,7 @@ def _rows(workspace: str, batches: int) -> list[bytes]:
 def _insert(url: str, rows: Sequence[bytes]) -> None:
     client = open_client(url)
     client.raw_insert(
-        f"{STORAGE}.metrics_landing",
+        f"{FIRST_STORAGE}.metrics_landing",
         insert_block=b"\n".join(rows),
         settings=INSERT_SETTINGS,
         fmt="JSONEachRow",

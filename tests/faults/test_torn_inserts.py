@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from runhistory.clickhouse.migrations import STORAGE, migrate
+from runhistory.clickhouse.migrations import migrate
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from tests.conftest import Broker, Engine
 from tests.support.engine_process import running_engine
 from tests.support.fault_oracle import judge
@@ -35,7 +36,7 @@ async def test_killed_between_a_part_and_its_rename(
 ) -> None:
     with running_engine(tmp_path / "engine") as engine:
         migrate(engine.url)
-        folder = folder_of(engine, f"{STORAGE}.{table}")
+        folder = folder_of(engine, f"{FIRST_STORAGE}.{table}")
         records = FaultRecords(broker, Engine(engine.url), tmp_path / "ledger")
         with ServiceProcess(
             "sink",

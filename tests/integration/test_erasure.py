@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.commands import (
     AddFiles,
     CompleteRun,
@@ -114,7 +114,7 @@ class World:
             table
             for table in tables
             if self.client.query(
-                f"SELECT count() FROM {STORAGE}.{table} WHERE workspace = '{self.workspace}' "
+                f"SELECT count() FROM {FIRST_STORAGE}.{table} WHERE workspace = '{self.workspace}' "
                 f"AND run_id = unhex('{run_id}')"
             ).result_rows
             != [(0,)]

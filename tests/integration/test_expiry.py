@@ -8,7 +8,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.ids import new_run_id
 from runhistory.sink import expiry
 from runhistory.sink.expiry import Expirer, Retention
@@ -114,5 +114,7 @@ def _rows(client: Client, select: str, workspace: str) -> list[tuple[Any, ...]]:
 
 
 def _expired(client: Client) -> dict[str, datetime]:
-    rows = client.query(f"SELECT workspace, toUnixTimestamp64Milli(before) FROM {STORAGE}.expiries")
+    rows = client.query(
+        f"SELECT workspace, toUnixTimestamp64Milli(before) FROM {FIRST_STORAGE}.expiries"
+    )
     return {name: datetime.fromtimestamp(time / 1000, UTC) for name, time in rows.result_rows}

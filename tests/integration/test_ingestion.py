@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.ids import new_run_id
 from runhistory.domain.ingestion import (
     MOST_LISTED,
@@ -126,7 +126,7 @@ def test_what_arrived_is_what_python_counts(
     expected = _expected(sent)
 
     assert load_ingestion(client, workspace=workspace, run_id=run_id) == expected
-    client.command(f"OPTIMIZE TABLE {STORAGE}.batches FINAL")
+    client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.batches FINAL")
     assert load_ingestion(client, workspace=workspace, run_id=run_id) == expected
 
 

@@ -9,7 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.ids import new_command_id, new_run_id
 from runhistory.events import cloudevents, metric_batch
 from runhistory.events.metric_batch import METRICS_LOGGED
@@ -29,7 +29,7 @@ async def client(stack: RunningStack) -> AsyncIterator[GatewayClient]:
 
 @pytest.fixture
 def storage(stack: RunningStack) -> Client:
-    return open_client(f"http://127.0.0.1:{stack.port + 12}", STORAGE)
+    return open_client(f"http://127.0.0.1:{stack.port + 12}", FIRST_STORAGE)
 
 
 async def tell(client: GatewayClient, run_id: str, type: str, **fields: Any) -> str:
@@ -148,7 +148,7 @@ def tables_with(storage: Client, run_id: str) -> set[str]:
         table
         for table in ERASED_TABLES
         if storage.query(
-            f"SELECT count() FROM {STORAGE}.{table} WHERE run_id = unhex('{run_id}')"
+            f"SELECT count() FROM {FIRST_STORAGE}.{table} WHERE run_id = unhex('{run_id}')"
         ).result_rows
         != [(0,)]
     }

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.ids import new_run_id
 from runhistory.query.metrics import load_curves, load_summaries
 from tests.conftest import Engine
@@ -96,7 +96,7 @@ def _repeated(rows: list[Row], data: Any) -> Iterator[list[Row]]:
 
 def _merge(client: Client) -> None:
     for table in TABLES:
-        client.command(f"OPTIMIZE TABLE {STORAGE}.{table} FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.{table} FINAL")
 
 
 def _expect_views(client: Client, workspace: str, run_id: str, rows: list[Row]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.commands import (
     Command,
     CreateComputeTarget,
@@ -116,7 +116,7 @@ def test_a_node_is_what_its_newest_life_said_last(
     for _ in range(2):
         found = client.query(f"{sql} WHERE workspace = '{workspace}'", tz_mode="aware")
         assert sorted(map(tuple, found.result_rows)) == expected
-        client.command(f"OPTIMIZE TABLE {STORAGE}.nodes FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.nodes FINAL")
 
 
 @MANY
@@ -146,7 +146,7 @@ def test_compute_targets_are_what_the_domain_folds(client: Client, data: st.Data
     for _ in range(2):
         found = client.query(sql, tz_mode="aware").result_rows
         assert [tuple(row) for row in found] == expected
-        client.command(f"OPTIMIZE TABLE {STORAGE}.compute_targets FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.compute_targets FINAL")
 
 
 @MANY
@@ -169,7 +169,7 @@ def test_offsets_are_those_behind_the_last_event_of_each_partition(
     for _ in range(2):
         found = client.query(f"{sql} WHERE partition BETWEEN {base} AND {base + 3}").result_rows
         assert dict(found) == expected
-        client.command(f"OPTIMIZE TABLE {STORAGE}.events FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.events FINAL")
 
 
 @MANY
@@ -188,4 +188,4 @@ def test_points_have_expired_up_to_the_latest_time_that_was_said(
     for _ in range(2):
         found = client.query(f"{sql} WHERE workspace = '{workspace}'").result_rows
         assert found == [(max(times),)]
-        client.command(f"OPTIMIZE TABLE {STORAGE}.expiries FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.expiries FINAL")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.commands import (
     AddFiles,
     AddParams,
@@ -206,7 +206,7 @@ def _repeated(rows: list[Row], data: st.DataObject) -> Iterator[list[Row]]:
 
 def _merge(client: Client, *tables: str) -> None:
     for table in tables:
-        client.command(f"OPTIMIZE TABLE {STORAGE}.{table} FINAL")
+        client.command(f"OPTIMIZE TABLE {FIRST_STORAGE}.{table} FINAL")
 
 
 EVENT_TABLES = ("events", "runs", "pairs", "files", "experiments", "deleted_runs")

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from clickhouse_connect.driver.client import Client
 
-from runhistory.clickhouse.migrations import STORAGE
+from runhistory.clickhouse.storages import FIRST_STORAGE
 from runhistory.domain.commands import Command
 from runhistory.domain.decide import Accepted, Context, Decision, decide
 from runhistory.domain.state import State, evolve
@@ -23,7 +23,7 @@ def next_offset() -> int:
     return next(_offsets)
 
 
-def insert(client: Client, table: str, rows: Sequence[Row], storage: str = STORAGE) -> None:
+def insert(client: Client, table: str, rows: Sequence[Row], storage: str = FIRST_STORAGE) -> None:
     """One INSERT into a landing table."""
     client.raw_insert(
         f"{storage}.{table}", insert_block=b"\n".join(map(orjson.dumps, rows)), fmt="JSONEachRow"

@@ -20,16 +20,12 @@ from msgspec import Struct
 
 from runhistory.clickhouse.client import open_client, reporting_unavailable
 from runhistory.clickhouse.storages import (
-    FIRST_STORAGE,
     Storages,
     load_storages,
     save_storages,
     storage_name,
 )
 from runhistory.events.contract import schemas_directory
-
-STORAGE: Final = FIRST_STORAGE
-"""The database with the tables that the sink fills where nobody has rebuilt."""
 
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
 _VIEW: Final = re.compile(r"(?:CREATE OR REPLACE|DROP) VIEW (?:IF EXISTS )?(runhistory\.\w+)")

@@ -16,6 +16,7 @@ from msgspec import Struct
 from runhistory.clickhouse.client import reporting_unavailable
 
 FIRST_STORAGE: Final = "projection_1"
+"""The database with the tables that the sink fills where nobody has rebuilt."""
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _NOT_THERE: Final = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 
