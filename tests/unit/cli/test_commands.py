@@ -145,6 +145,7 @@ def test_a_script_that_is_not_there_names_those_that_are(
 
 def test_nobody_at_the_address_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNHISTORY_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(sys, "argv", ["runhistory"])  # whatever runs the tests
     shown = invoke("runs")
     assert shown.exit_code == 1
     assert "runhistory up" in shown.stderr
