@@ -29,9 +29,10 @@ def sync(
     """Send what programs that are gone have left on this machine.
 
     A program that logs keeps on disk what the gateway has not acknowledged yet. When it is killed,
-    or ends while the gateway is away, that waits there. It is sent in order and under its old ids,
-    so nothing is in the run twice; the run may be over. Programs that still run send theirs
-    themselves, and the next program that logs sends what is left, too.
+    or ends while the gateway is away, that waits there, and so does the end of a run that could not
+    be told. It is sent in order and under its old ids, so nothing is in the run twice; the run may
+    be over. Programs that still run send theirs themselves, and the next program that logs sends
+    what is left, too.
 
     A detached run (RUNHISTORY_MODE=detached) was recorded without a gateway. DIR, which it named,
     has all of it; it goes to the gateway that is set here, with the times of the recording.
