@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
-CONNECTIONS = 16
+CONNECTIONS = 64
 _ANSWER_SECONDS = 30.0
 
 

@@ -28,6 +28,9 @@ ACK_SECONDS: Final = 10.0
 PENDING_BYTES: Final = 64 * 1024 * 1024
 """Bytes of batches that may be read or wait for Kafka's acknowledgement; more are refused."""
 
+LINGER_MS: Final = 10
+"""So long a batch waits for others: what is paid for each request to Kafka is shared among more."""
+
 _REOPEN_SECONDS: Final = 0.5
 
 log: Any = structlog.get_logger(__name__)
@@ -130,7 +133,10 @@ class Appender:
                     raise LogUnavailable("Kafka cannot be reached.")
                 try:
                     self._producer = await open_producer(
-                        self._bootstrap, client_id=self._client_id, compression="zstd"
+                        self._bootstrap,
+                        client_id=self._client_id,
+                        compression="zstd",
+                        linger_ms=LINGER_MS,
                     )
                 except (KafkaError, OSError) as error:
                     self._failed_at = time.monotonic()

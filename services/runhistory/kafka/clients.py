@@ -6,7 +6,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from runhistory.kafka.topics import MAX_MESSAGE_BYTES
+from runhistory.kafka.topics import MAX_MESSAGE_BYTES, partition_of
 
 CLOSE_SECONDS: Final = 5
 BATCH_BYTES: Final = 524_288
@@ -46,6 +46,7 @@ async def open_producer(
             "request_timeout_ms": 15_000,
             "retry_backoff_ms": 50,
             "metadata_max_age_ms": 60_000,
+            "partitioner": partition_of,
             **overrides,
         }
     )

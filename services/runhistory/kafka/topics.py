@@ -8,15 +8,15 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 from msgspec import Struct
 
 from runhistory.events.contract import schemas_directory
@@ -94,8 +94,22 @@ def partitions_of(topic: str) -> list[TopicPartition]:
 def place_of(topic: str, key: str) -> TopicPartition:
     """The partition in which all records of `key` lie: by murmur2, as for every client."""
     places = partitions_of(topic)
-    place: TopicPartition = places[DefaultPartitioner()(key.encode(), range(len(places)), None)]
-    return place
+    numbers = range(len(places))
+    return places[partition_of(key.encode(), numbers, numbers)]
+
+
+def partition_of(key: bytes | None, partitions: Sequence[int], available: Sequence[int]) -> int:
+    """aiokafka's default partitioner, which remembers the keys that come again and again."""
+    if key is None:
+        anywhere: int = DefaultPartitioner()(None, partitions, available)
+        return anywhere
+    return partitions[_hash(key) % len(partitions)]
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    found: int = murmur2(key) & 0x7FFFFFFF  # in Python, byte by byte
+    return found
 
 
 async def ensure_topics(bootstrap: str, replication: int | None = None) -> None:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -89,6 +90,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1024)
 def is_loopback_authority(authority: str) -> bool:
     """Whether `host[:port]`, as a browser sends it, names this machine itself.
 
