@@ -59,9 +59,21 @@ def fresh_workspace(stack: BenchStack) -> Workspace:
 def start_runs(workspace: Workspace, count: int) -> list[str]:
     """Create runs that have begun their first attempt, and wait until readers know them."""
     with ThreadPoolExecutor(8) as threads:
-        runs = list(threads.map(lambda _: _start_run(workspace.connection), range(count)))
+        runs = list(threads.map(lambda _: start_run(workspace.connection), range(count)))
     workspace.sql("SELECT count() FROM runs")
     return runs
+
+
+def start_run(connection: Connection) -> str:
+    """Create one run, begin its first attempt."""
+    run_id = new_run_id()
+    content = RunContent(type="interactive", experiment="bench", created_by="bench")
+    connection.send(
+        "POST",
+        "/runs",
+        {"run_id": run_id, "command_id": new_command_id(), "content": content, "start": True},
+    )
+    return run_id
 
 
 def wait_until_visible(workspace: Workspace, sent: Sent) -> None:
@@ -131,17 +143,6 @@ def _insert(url: str, rows: Sequence[bytes]) -> None:
         fmt="JSONEachRow",
     )
     client.close()
-
-
-def _start_run(connection: Connection) -> str:
-    run_id = new_run_id()
-    content = RunContent(type="interactive", experiment="bench", created_by="bench")
-    connection.send(
-        "POST",
-        "/runs",
-        {"run_id": run_id, "command_id": new_command_id(), "content": content, "start": True},
-    )
-    return run_id
 
 
 FIGURES = [
