@@ -21,12 +21,12 @@ JOBS ?= 3
 # is a third of a stack's start. What pip installs is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop setup test faults lint format bench lock schemas wheel
+.PHONY: help run stop setup test faults lint format bench bench-peers lock schemas wheel
 
 help:  ## show this
 	@echo "runhistory: an event-sourced Run History for machine learning"
 	@echo
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: setup  ## start Kafka, ClickHouse and the services, and train the example on them (PORT=8780)
 	@$(BIN)/runhistory status --data $(DATA) > /dev/null 2>&1 \
@@ -52,6 +52,9 @@ bench: setup  ## measure stacks of its own: tables, and bench/results/*.json
 	@$(BIN)/python -m bench.run_history
 	@$(BIN)/python -m bench.ingest
 
+bench-peers: setup  ## the same work for MLflow, FastTrackML, Aim and Trackio: README's table
+	@$(BIN)/python -m bench.peers
+
 lint: setup  ## ruff, mypy and the import rule
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -72,6 +75,8 @@ lock: setup  ## choose the newest dependencies that fit, and write down their di
 		--output-file requirements/all.txt
 	grep -E '^uv==' requirements/all.txt | cut -d' ' -f1 \
 		| $(BIN)/uv pip compile - $(COMPILE) --output-file requirements/uv.txt
+	for peer in bench/peers/requirements/*.in; do \
+		$(BIN)/uv pip compile $$peer $(COMPILE) --output-file $${peer%.in}.txt; done
 	$(BIN)/python -m runhistory.stack.kafka_jars
 
 wheel: setup  ## build the wheel into dist/
