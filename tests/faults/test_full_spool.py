@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from runhistory import Experiment, Workspace
+from runhistory.sdk.errors import NotFound
 from runhistory.sdk.run import Run
 from tests.support.running_stack import RunningStack, running_stack
 from tests.support.small_disk import SmallDisk, small_disk
@@ -70,6 +71,17 @@ value = 0
 for line in sys.stdin:
     for value in range(value + 1, value + 1 + int(line)):
         run.log("loss", value)
+"""
+DETACHED = """
+import sys
+from runhistory import Run
+
+run = Run.get_context()
+for value in range(1_000):
+    run.log("loss", value)
+run.flush()
+print(run.id, run.experiment.workspace.connection.directory, flush=True)
+sys.stdin.read()
 """
 
 
@@ -238,3 +250,51 @@ def stored_once(run: Run, due: Batches) -> Batches:
     values = [value for of_batch in stored.values() for value in of_batch]
     assert len(values) == len({*values})
     return stored
+
+
+@pytest.mark.parametrize("has_room_at_last", [True, False])
+def test_a_detached_run_on_a_full_disk_is_written_at_the_end_or_said_to_be_lost(
+    has_room_at_last: bool, stack: RunningStack, disk: SmallDisk, tmp_path: Path
+) -> None:
+    disk.fill()
+    environment = {
+        **os.environ,
+        "RUNHISTORY_MODE": "detached",
+        "RUNHISTORY_WORKSPACE": WORKSPACE,
+        "RUNHISTORY_DETACHED": str(disk.folder / "detached"),
+    }
+    pipe = subprocess.PIPE
+    program = [sys.executable, "-c", DETACHED]
+    process = subprocess.Popen(
+        program, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
+    assert process.stdout is not None
+    run_id, directory = process.stdout.readline().split()
+    if has_room_at_last:
+        disk.make_space()
+    _, errors = process.communicate(timeout=60)
+    assert "The spool cannot be written" in errors
+    assert ("are LOST" in errors) == (not has_room_at_last)
+    if has_room_at_last:
+        there = {**os.environ, "RUNHISTORY_URL": stack.url, "RUNHISTORY_WORKSPACE": WORKSPACE}
+        command = [sys.executable, "-m", "runhistory.cli", "sync", directory]
+        done = subprocess.run(command, env=there, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        workspace = Workspace(stack.url, name=WORKSPACE)
+        run = visible(workspace, run_id)
+        run.wait_for_completion()
+        assert run.get_status() == "Completed"
+        due = {0: [float(value) for value in range(1_000)]}
+        assert stored_once(run, due) == due
+        workspace.connection.close()
+
+
+def visible(workspace: Workspace, run_id: str) -> Run:
+    """The run, which another process has sent just now."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return Run.get(workspace, run_id)
+        except NotFound:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

@@ -9,16 +9,18 @@ recording. What would have been answered is told from what was recorded. Deliver
     DIR/<process>/body-…                    a file that was uploaded, copied
 """
 
+import atexit
 import contextlib
 import logging
 import os
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
@@ -72,6 +74,7 @@ class Recorder(Connection):
         self.directory = directory or _root() / name
         self._runs: dict[str, dict[str, Any]] = {}
         self._begin()
+        atexit.register(self._mourn)  # before all that records something as the process ends
 
     def _answer(self, call: Call, patience: float, answer_within: float) -> "httpx.Response":
         """Keep the request and answer it.
@@ -106,6 +109,18 @@ class Recorder(Connection):
         self._spool.close()
         self._folder.let_go()
 
+    def _mourn(self) -> None:
+        """The process ends, and with it what is in memory alone."""
+        self.close()
+        if self._spool.held_items:
+            logger.error(
+                "runhistory: the last %s requests that were recorded in %s could not be written "
+                "and are LOST. %s",
+                f"{self._spool.held_items:,}",
+                self.directory,
+                self._spool.trouble,
+            )
+
     def _begin(self) -> None:
         owner = Owner.of(self.address, "", 0, uuid.uuid4().hex)
         self._folder = SpoolFolder(self.directory, owner)
@@ -125,10 +140,7 @@ class Recorder(Connection):
                 answer, body = self._told(run_id, orjson.loads(body), request)
             request = msgspec.structs.replace(request, body=body)
         else:
-            name = f"body-{uuid.uuid4().hex}"
-            with body() as source, (self._folder.open() / name).open("xb") as copy:
-                shutil.copyfileobj(source, copy, 1024 * 1024)
-            request = msgspec.structs.replace(request, file=name)
+            request = msgspec.structs.replace(request, file=self._copy(body))
         with self.lock:
             if self._spool.held_bytes > HELD_BYTES:
                 raise Unavailable(f"{self.directory} cannot be written, and the memory is full.")
@@ -138,6 +150,17 @@ class Recorder(Connection):
             if self._note_open_runs() == [] and self._runs:
                 self._let_go()  # this process may live on, and somebody sends its runs now
         return answer
+
+    def _copy(self, body: Callable[[], IO[bytes]]) -> str:
+        """Copy the file beside the requests, whole or not at all; its name there."""
+        path = self._folder.open() / f"body-{uuid.uuid4().hex}"
+        try:
+            with body() as source, path.open("xb") as copy:
+                shutil.copyfileobj(source, copy, 1024 * 1024)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path.name
 
     def _told(
         self, run_id: str, command: dict[str, Any], request: Request

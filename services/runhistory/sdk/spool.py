@@ -133,12 +133,15 @@ class Spool:
             self._store_held()
 
     def sync(self, *, at_once: bool = False) -> None:
-        """Sync what has waited for too long, or everything at once."""
-        if self._sync_seconds is None:
-            return
-        before = time.monotonic() - (0.0 if at_once else self._sync_seconds)
+        """Write what is held, if that works again; sync what has waited for too long. With
+        `at_once` both without waiting."""
         with self._lock:
+            if at_once:
+                self._retry_at = 0.0
             self._store_held()
+            if self._sync_seconds is None:
+                return
+            before = time.monotonic() - (0.0 if at_once else self._sync_seconds)
             for segment in self._segments:
                 if segment.unsynced_since is not None and segment.unsynced_since <= before:
                     segment.sync()
@@ -195,7 +198,8 @@ class Spool:
                 self._has_warned = True
                 logger.warning(
                     "runhistory: %s What is not sent yet is held in memory, and a killed process "
-                    "loses it. RUNHISTORY_SPOOL names another folder.",
+                    "loses it. RUNHISTORY_SPOOL (of a detached run: RUNHISTORY_DETACHED) names "
+                    "another folder.",
                     self.trouble,
                 )
         else:
