@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 from runhistory.kafka.topics import MAX_MESSAGE_BYTES, partition_of
 
@@ -55,6 +56,7 @@ async def open_producer(
     except BaseException:
         await close(producer)
         raise
+    _keep_looking(producer.client)
     return producer
 
 
@@ -95,7 +97,28 @@ async def open_consumer(
     except BaseException:
         await close(consumer)
         raise
+    _keep_looking(consumer._client)
     return consumer
+
+
+def _keep_looking(client: AIOKafkaClient) -> None:
+    """Start aiokafka's task that looks where partitions are anew whenever it ends with an error.
+
+    An error that it did not expect, while a broker goes and comes, ends it without a word, and
+    whoever waits to be told where something is then waits for ever.
+    """
+
+    def look_again(ended: "asyncio.Task[None]") -> None:
+        if ended.cancelled():  # by `close`
+            return
+        log.error("metadata_task_died", error=repr(ended.exception()))
+        if client._md_update_fut is not None and client._md_update_fut.done():
+            client._md_update_fut = None
+        client._sync_task = looking = asyncio.create_task(client._md_synchronizer())
+        looking.add_done_callback(look_again)
+
+    if client._sync_task is not None:
+        client._sync_task.add_done_callback(look_again)
 
 
 async def close(client: Any) -> None:
