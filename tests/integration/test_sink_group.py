@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import pytest
@@ -154,6 +154,28 @@ async def test_a_commit_of_an_ended_assignment_is_refused_and_moves_nothing(
             with pytest.raises(Superseded):
                 await first.commit(before, {partition: 1})
             assert await consumer.committed(partition) is None
+
+
+async def test_what_was_read_and_forgotten_at_a_revocation_is_not_passed(broker: Broker) -> None:
+    """A poll that finds nothing may end between a revocation and the next assignment."""
+    mark, group_id = uuid.uuid4().hex, uuid.uuid4().hex
+    await send(broker.bootstrap, [(b"a%d" % n, metrics(n, key=mark)) for n in range(30)])
+    async with member(broker.bootstrap, group_id) as (first, _):
+        await _take_all(first, mark, 30)
+        before, revoked = first.epoch, first.on_partitions_revoked
+
+        async def revoked_and_idle(partitions: Iterable[TopicPartition]) -> None:
+            await revoked(partitions)
+            await first.commit_positions()
+
+        first.on_partitions_revoked = revoked_and_idle  # type: ignore[method-assign]
+        async with member(broker.bootstrap, group_id) as (second, _):
+            await until(lambda: second.assigned and first.epoch > before)
+            found: set[bytes] = set()
+            async with asyncio.timeout(30):
+                while len(found) < 30:
+                    taken = [*await first.take(0.2), *await second.take(0.2)]
+                    found |= {one.value for one in taken if mark.encode() in (one.value or b"")}
 
 
 async def test_a_member_that_keeps_alive_takes_nothing_and_goes_on_where_it_was(

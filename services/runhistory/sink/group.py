@@ -74,6 +74,8 @@ class Group(ConsumerRebalanceListener):
         self.assignments = 0
         """Counts the generations of the group in which we were given something, as they begin."""
         self._consumer, self._topics = consumer, topics
+        self._between = True
+        """Between a revocation and the next assignment, when positions are of what is forgotten."""
         self._committing = asyncio.Lock()
         self._held: list[Message] = []
         self._committed: dict[TopicPartition, int] = {}
@@ -138,9 +140,14 @@ class Group(ConsumerRebalanceListener):
         aborted, which no reader is given. Whoever waits for the sink to pass what lies there
         would wait for ever if only records moved the offset.
 
+        Not between a revocation and the assignment that follows: the consumer still tells where
+        reading stood, which is behind records that were forgotten, and the broker would take it.
+
         Raises:
             aiokafka.errors.KafkaError: the broker refuses.
         """
+        if self._between:
+            return
         epoch, moved = self.epoch, {}
         for partition in self._consumer.assignment():
             position = await self._consumer.position(partition)
@@ -180,6 +187,7 @@ class Group(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """The epoch ends; the next assignment waits for a commit that is under way."""
+        self._between = True
         self.epoch += 1
         self._held.clear()
         self._committed.clear()
@@ -188,6 +196,7 @@ class Group(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Reading begins at each partition's last commit."""
+        self._between = False
         self.assignments += 1
         log.info("partitions_assigned", epoch=self.epoch, partitions=_names(assigned))
 
