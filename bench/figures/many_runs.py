@@ -8,6 +8,7 @@ are sent until a reader who asks for that run's points is answered with them.
 import asyncio
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from bench.figures.figure import Details, Figure, Report, percentile
@@ -30,22 +31,33 @@ class Seen:
     sink_cores: float
 
 
-def measure_p50(stack: BenchStack, details: Details, report: Report) -> float:
-    """The median."""
-    seen = _test(stack, details)
-    return percentile(seen.milliseconds, 0.5)
+class ManyRuns:
+    """Each test is made once; the three figures of a round are read off the same one."""
 
+    def __init__(self) -> None:
+        self._seen: list[Seen] = []
+        self._rounds: Counter[str] = Counter()
 
-def measure_p99(stack: BenchStack, details: Details, report: Report) -> float:
-    """The 99th percentile."""
-    seen = _test(stack, details)
-    details.add("slowest", max(seen.milliseconds), "ms")
-    return percentile(seen.milliseconds, 0.99)
+    def p50(self, stack: BenchStack, details: Details, report: Report) -> float:
+        """The median."""
+        return percentile(self._next("p50", stack, details).milliseconds, 0.5)
 
+    def p99(self, stack: BenchStack, details: Details, report: Report) -> float:
+        """The 99th percentile."""
+        seen = self._next("p99", stack, details)
+        details.add("slowest", max(seen.milliseconds), "ms")
+        return percentile(seen.milliseconds, 0.99)
 
-def measure_sink_cpu(stack: BenchStack, details: Details, report: Report) -> float:
-    """Cores that sink and engine used."""
-    return _test(stack, details).sink_cores
+    def sink_cpu(self, stack: BenchStack, details: Details, report: Report) -> float:
+        """Cores that sink and engine used."""
+        return self._next("sink_cpu", stack, details).sink_cores
+
+    def _next(self, figure: str, stack: BenchStack, details: Details) -> Seen:
+        number = self._rounds[figure]
+        self._rounds[figure] += 1
+        if number == len(self._seen):
+            self._seen.append(_test(stack, details))
+        return self._seen[number]
 
 
 def _test(stack: BenchStack, details: Details) -> Seen:
@@ -108,6 +120,8 @@ async def _watch(
     assert json.loads(answer)["series"][0]["steps"][-1] >= seq, "the batch is not there"
 
 
+_many_runs = ManyRuns()
+
 FIGURES = [
     Figure(
         name="visible_p50_ms",
@@ -115,7 +129,7 @@ FIGURES = [
         goal=250,
         better="less",
         rounds=3,
-        measure=measure_p50,
+        measure=_many_runs.p50,
         about=f"{RUNS:,} runs, 10 keys each once a second: from sending a batch until it is read",
     ),
     Figure(
@@ -124,7 +138,7 @@ FIGURES = [
         goal=1_000,
         better="less",
         rounds=3,
-        measure=measure_p99,
+        measure=_many_runs.p99,
         about="the same",
     ),
     Figure(
@@ -133,7 +147,7 @@ FIGURES = [
         goal=0.5,
         better="less",
         rounds=3,
-        measure=measure_sink_cpu,
+        measure=_many_runs.sink_cpu,
         about="cores used by sink and engine in that test",
     ),
 ]
