@@ -7,6 +7,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 
+from runhistory.kafka.broken_connections import tell_of_broken_connections
 from runhistory.kafka.topics import MAX_MESSAGE_BYTES, partition_of
 
 CLOSE_SECONDS: Final = 5
@@ -15,6 +16,8 @@ BATCH_BYTES: Final = 524_288
 
 
 log: Any = structlog.get_logger(__name__)
+
+tell_of_broken_connections()
 
 
 async def open_producer(
@@ -104,8 +107,8 @@ async def open_consumer(
 def _keep_looking(client: AIOKafkaClient) -> None:
     """Start aiokafka's task that looks where partitions are anew whenever it ends with an error.
 
-    An error that it did not expect, while a broker goes and comes, ends it without a word, and
-    whoever waits to be told where something is then waits for ever.
+    An error that it did not expect ends it without a word, and whoever waits to be told where
+    something is then waits for ever. (One such error is known: broken_connections.py.)
     """
 
     def look_again(ended: "asyncio.Task[None]") -> None:
