@@ -45,7 +45,8 @@ class SqlResult:
         types: ClickHouse's types, in the same order.
         truncated: there were more rows than the limit.
         elapsed_ms: what ClickHouse took, milliseconds.
-        rows_read: what it read for it; None where it does not say.
+        rows_read: how many stored rows it read for it (one may hold many points); None where
+            it does not say.
     """
 
     def __init__(self, answer: dict[str, Any]) -> None:

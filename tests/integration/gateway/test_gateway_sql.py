@@ -41,7 +41,7 @@ async def test_rows_are_seen_by_their_watermark(client: GatewayClient) -> None:
     ]
     assert found["rows"] == [[0, 0.5], [1, 0.5], [2, 0.5]]
     assert found["truncated"] is False
-    assert found["rows_read"] >= 3
+    assert found["rows_read"] >= 1, "the three lie in one stored row"
     assert found["elapsed_ms"] > 0
 
 

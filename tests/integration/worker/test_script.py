@@ -81,9 +81,9 @@ class World:
     async def pid(self, name: str) -> int:
         """The process id that the script writes to a file of this name."""
         async with asyncio.timeout(20):
-            while not (self.folder / name).exists():
-                await asyncio.sleep(0.01)
-        return int((self.folder / name).read_text())
+            while not ((file := self.folder / name).exists() and file.read_text()):
+                await asyncio.sleep(0.01)  # a file is there before what is written into it
+        return int(file.read_text())
 
 
 @pytest.fixture
