@@ -166,8 +166,10 @@ def _due(migrations: list[Migration], applied: dict[str, str]) -> list[Migration
     for migration in migrations:
         if applied.get(migration.name, migration.digest) != migration.digest:
             raise MigrationRefused(
-                f"{migration.name} was edited after it had been applied. Undo the edit and put "
-                "the change into a new migration."
+                f"{migration.name} was edited after it had been applied. If you did that, undo it "
+                "and put the change into a new migration. If you did not, these data are of a "
+                "version before 1.0 whose tables this one does not read: begin with an empty "
+                "folder (--data), or go back to that version."
             )
     return [migration for migration in migrations if migration.name not in applied]
 
