@@ -180,3 +180,21 @@ def test_attempts_that_begin_in_the_middle_of_a_bucket(client: Client) -> None:
     sql = "SELECT bucket, min, max, isNaN(last), last_step FROM runhistory.latest_rollup"
     shown = client.query(f"{sql} WHERE workspace = '{workspace}' ORDER BY bucket").result_rows
     assert shown == [(0, 0.0, 998.0, False, 998), (1, -1.0, 1_400.0, True, 1_600)]
+
+
+def test_a_key_that_a_batch_names_twice_is_one_key(client: Client) -> None:
+    """Its points lie in one row, so neither replaces the other."""
+    workspace, run_id = f"views-{uuid.uuid4().hex}", new_run_id()
+    twice: Row = {
+        "attempt": 1,
+        "writer": "w",
+        "seq": 0,
+        "keys": ["loss", "accuracy", "loss"],
+        "key_index": [1, 2, 3, 1, 3],
+        "steps": [0, 0, 1, 2, 1_000],
+        "values": [0.0, 1.0, 2.0, 3.0, 4.0],
+        "times": [0, 1, 2, 3, 4],
+    }
+    rows = _messages(workspace, run_id, [twice])
+    insert(client, "metrics_landing", rows)
+    _expect_views(client, workspace, run_id, rows)
