@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from runhistory import Experiment, Workspace
+from runhistory import Workspace
 from runhistory.clickhouse.client import open_client
 from runhistory.clickhouse.storages import Storages, load_storages
-from runhistory.runtime.settings import PORT_OFFSETS
 from tests.e2e.conftest import Cli
-from tests.support.chaos import FaultLoad
+from tests.support.chaos import FaultLoad, new_world
 from tests.support.fault_oracle import World, judge
 from tests.support.running_stack import RunningStack
 
@@ -20,14 +19,7 @@ pytestmark = pytest.mark.infrastructure
 
 @pytest.fixture
 def world(stack: RunningStack, workspace: Workspace) -> World:
-    runs = [Experiment(workspace, "rebuilt").start_logging() for _ in range(2)]
-    return World(
-        bootstrap=f"127.0.0.1:{stack.port + PORT_OFFSETS['kafka']}",
-        clickhouse=f"http://127.0.0.1:{stack.port + PORT_OFFSETS['engine']}",
-        workspace=workspace.name,
-        run_ids=tuple(run.id for run in runs),
-        gateway=stack.url,
-    )
+    return new_world(stack, workspace)
 
 
 @pytest.fixture
