@@ -1,0 +1,35 @@
+/** The lines of each icon in a square of 16. */
+
+export const ICONS = {
+  search: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10m3.6-1.4L14 14",
+  sun: "M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1",
+  moon: "M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7",
+  screen: "M2 3h12v8H2zM6 14h4M8 11v3",
+  help: "M5.8 6a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M8 12.2v.1",
+  copy: "M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3",
+  check: "m3 8.5 3.5 3.5L13 4.5",
+  close: "m3.5 3.5 9 9m0-9-9 9",
+  down: "m4 6 4 4 4-4",
+  right: "m6 4 4 4-4 4",
+  left: "m10 4-4 4 4 4",
+  up: "m4 10 4-4 4 4",
+  sortDown: "M8 3v10m-4-4 4 4 4-4",
+  sortUp: "M8 13V3M4 7l4-4 4 4",
+  more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
+  columns: "M2 3h12v10H2zM6.5 3v10M10.5 3v10",
+  filter: "M2 3.5h12M4.5 8h7M6.5 12.5h3",
+  download: "M8 2v8m-3.5-3.5L8 10l3.5-3.5M2.5 13.5h11",
+  file: "M4 1.5h5L12.5 5v9.5H4zM9 1.5V5h3.5",
+  folder: "M1.5 3.5h5L8 5.5h6.5v8h-13z",
+  stop: "M3.5 3.5h9v9h-9z",
+  again: "M13.5 8A5.5 5.5 0 1 1 11.6 3.8M13.5 1.5V5H10",
+  tag: "M2 2h6l6 6-6 6-6-6zM5.2 5.2h.01",
+  archive: "M2 3h12v3H2zM3 6v7.5h10V6M6.5 9h3",
+  link: "M6.5 9.5l3-3M7 4.5l1.5-1.5a2.8 2.8 0 0 1 4 4L11 8.5M9 11.5 7.5 13a2.8 2.8 0 0 1-4-4L5 7.5",
+  pin: "M10 2l4 4-3 1-2.5 4L5 7.5 9 5zM6.5 9.5 2.5 13.5",
+  reset: "M2.5 6.5V2.5M2.5 6.5h4M2.8 6.3A5.5 5.5 0 1 1 2.5 8",
+  chart: "M2 2v12h12M4.5 10.5l3-4 2.5 2.5 4-5.5",
+  experiment: "M6 2h4M7 2v4L3 13.5h10L9 6V2M4.8 10.5h6.4",
+} as const;
+
+export type IconName = keyof typeof ICONS;
