@@ -21,14 +21,21 @@ JOBS ?= 3
 # is a third of a stack's start. What pip installs is compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run stop setup test faults lint format bench bench-peers lock schemas wheel
+STUDIO := services/studio
+PAGES := services/runhistory/gateway/pages
+STUDIO_INSTALLED := $(STUDIO)/node_modules/.installed
+STUDIO_SOURCES := $(shell find $(STUDIO) -name node_modules -prune -o -name dist -prune -o -type f -print)
+# Node comes from PyPI with everything else, so it is the same one everywhere.
+NPM := cd $(STUDIO) && PATH="$(abspath $(BIN)):$$PATH" npm --loglevel=error
+
+.PHONY: help run stop setup studio studio-dev test faults lint format bench bench-peers lock schemas wheel
 
 help:  ## show this
 	@echo "runhistory: an event-sourced Run History for machine learning"
 	@echo
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: setup  ## start Kafka, ClickHouse and the services, and train the example on them (PORT=8780)
+run: setup studio  ## start Kafka, ClickHouse and the services, and train the example on them (PORT=8780)
 	@$(BIN)/runhistory status --data $(DATA) > /dev/null 2>&1 \
 		|| $(BIN)/runhistory up --detach --data $(DATA) --port $(PORT)
 	@$(BIN)/runhistory submit examples/digits --script train.py --experiment digits --follow \
@@ -40,7 +47,12 @@ stop:  ## stop what `make run` started; its data stay in .runhistory/
 
 setup: $(INSTALLED)  ## install everything, as locked, into .venv/
 
-test: setup  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
+studio: $(PAGES)/index.html  ## build the web pages into the package
+
+studio-dev: studio  ## work on the web pages: served anew at each change, beside `make run`
+	@RUNHISTORY_URL=http://127.0.0.1:$(PORT) $(NPM) run dev
+
+test: setup studio  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS)
 
@@ -55,20 +67,23 @@ bench: setup  ## measure stacks of its own: tables, and bench/results/*.json
 bench-peers: setup  ## the same work for MLflow, FastTrackML, Aim and Trackio: README's table
 	@$(BIN)/python -m bench.peers
 
-lint: setup  ## ruff, mypy and the import rule
+lint: setup $(STUDIO_INSTALLED)  ## ruff, mypy, the import rule; prettier, eslint and svelte-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_imports.py
+	$(NPM) run lint
 
-format: setup  ## let ruff put the code in order
+format: setup $(STUDIO_INSTALLED)  ## let ruff, prettier and eslint put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(NPM) run format
 
-schemas: setup  ## write the generated parts of schemas/ anew
+schemas: setup $(STUDIO_INSTALLED)  ## write anew what is generated: parts of schemas/, the studio's client
 	$(BIN)/python -m runhistory.events.schemas
 	$(BIN)/python -m runhistory.gateway.openapi
 	$(BIN)/python -m runhistory.kafka.asyncapi
+	$(NPM) run schema
 
 lock: setup  ## choose the newest dependencies that fit, and write down their digests
 	$(BIN)/uv pip compile pyproject.toml --extra local --group dev $(COMPILE) \
@@ -78,8 +93,9 @@ lock: setup  ## choose the newest dependencies that fit, and write down their di
 	for peer in bench/peers/requirements/*.in; do \
 		$(BIN)/uv pip compile $$peer $(COMPILE) --output-file $${peer%.in}.txt; done
 	$(BIN)/python -m runhistory.stack.kafka_jars
+	$(NPM) update
 
-wheel: setup  ## build the wheel into dist/
+wheel: setup studio  ## build the wheel into dist/
 	$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python
 
 COMPILE := --universal --python-version 3.11 --upgrade --generate-hashes --quiet \
@@ -100,3 +116,15 @@ $(INSTALLED): requirements/all.txt requirements/uv.txt pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/all.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
+
+$(STUDIO_INSTALLED): $(STUDIO)/package-lock.json $(STUDIO)/.npmrc | $(INSTALLED)
+	@echo "Installing what builds the studio into $(STUDIO)/node_modules/"
+	@$(NPM) ci
+	@touch $@
+
+# Built beside and moved in whole: a gateway that is running serves the old pages until then.
+$(PAGES)/index.html: $(STUDIO_SOURCES) schemas/openapi.json | $(INSTALLED) $(STUDIO_INSTALLED)
+	@echo "Building the studio"
+	@$(NPM) run --silent schema > /dev/null
+	@$(NPM) run --silent build -- --logLevel warn
+	@rm -rf $(PAGES) && mv $(STUDIO)/dist $(PAGES)

@@ -3,6 +3,7 @@
 import email
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -66,6 +67,16 @@ def test_the_contract_is_inside_and_complete(wheel: Path) -> None:
     missing = {f"runhistory/_{name}" for name in listed if name and (ROOT / name).exists()} - inside
     assert not missing
     assert "runhistory/_schemas/topics.yaml" in inside
+
+
+def test_the_studio_is_inside_and_complete(wheel: Path) -> None:
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    pages = "runhistory/gateway/pages/"
+    index = zipfile.ZipFile(wheel).read(f"{pages}index.html").decode()
+    named = re.findall(r'(?:src|href)="/([^"]+)"', index)
+    assert len(named) >= 3
+    assert {pages + name for name in named} <= inside
+    assert not any("node_modules" in name for name in inside)
 
 
 def is_git() -> bool:

@@ -17,11 +17,13 @@ from runhistory.gateway import (
     record_routes,
     run_routes,
     sql_routes,
+    studio_routes,
     write_routes,
 )
 from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
 from runhistory.gateway.errors import respond
 from runhistory.gateway.openapi import StructSchemas, encode_document
+from runhistory.gateway.studio_pages import StudioPages
 
 PREFIX: Final = "/api/v1/workspaces/{workspace:str}"
 
@@ -46,6 +48,7 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                 ],
             ),
             *health_routes.HANDLERS,
+            *studio_routes.HANDLERS,
         ],
         exception_handlers={Exception: respond},
         request_class=GatewayRequest,
@@ -63,5 +66,6 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
         logging_config=None,
     )
     app.state.gateway = gateway
+    app.state.pages = StudioPages()
     app.state.openapi = encode_document(app)
     return app
