@@ -39,12 +39,14 @@ from runhistory.domain.values import (
     RunError,
     ScriptSpec,
 )
+from runhistory.query.creation_times import first_creation
 from runhistory.query.deleted_runs import RunDeleted
 from runhistory.query.experiments import get_experiment, is_deleted, list_experiments
 from runhistory.query.files import find_file, list_files
 from runhistory.query.logs import load_log_page
 from runhistory.query.metrics import TooManyPoints, load_curves, load_summaries
 from runhistory.query.references import resolve_run
+from runhistory.query.replay import load_events
 from runhistory.query.run_details import get_run, latest_attempt
 from runhistory.query.run_filter import RunFilter
 from runhistory.query.run_fold import RunWarning
@@ -162,6 +164,20 @@ def test_a_run_that_is_not_there(client: Client, workspace: str) -> None:
     interactive = get_run(client, workspace=workspace, run_id=run_id)
     assert interactive is not None
     assert (interactive.spec, interactive.error, interactive.started) == (None, None, None)
+
+
+@pytest.mark.parametrize("ending", ["00", "0000", "80"])
+def test_an_id_that_ends_with_zeros_is_one_like_any_other(
+    client: Client, workspace: str, ending: str
+) -> None:
+    run_id = new_run_id()[: -len(ending)] + ending
+    history = History(START).apply(_create(workspace, run_id, tags={"a": "b"}))
+    insert(client, "events_landing", history.rows)
+
+    assert [run.tags for run in list_runs(client, workspace=workspace).runs] == [{"a": "b"}]
+    assert first_creation(client, workspace=workspace, run_ids=[run_id]) == START
+    _, events = load_events(client, partition=0, run_ids=[run_id])
+    assert len(events) == len(history.rows)
 
 
 def test_pages_of_runs_newest_first_with_filters(client: Client, workspace: str) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from clickhouse_connect.driver.client import Client
 
-from runhistory.query.rows import read
+from runhistory.query.rows import THESE_RUNS, read
 
 
 def first_creation(client: Client, *, workspace: str, run_ids: Collection[str]) -> datetime | None:
@@ -16,8 +16,8 @@ def first_creation(client: Client, *, workspace: str, run_ids: Collection[str]) 
     """
     found = read(
         client,
-        "SELECT min(created), count() FROM runhistory.runs WHERE workspace = {workspace:String} "
-        "AND run_uuid IN (SELECT unhex(arrayJoin({run_ids:Array(String)})))",
+        "SELECT min(created), count() FROM runhistory.runs WHERE workspace = {workspace:String} "  # noqa: S608
+        f"AND run_uuid IN {THESE_RUNS}",
         workspace=workspace,
         run_ids=sorted(run_ids),
     )

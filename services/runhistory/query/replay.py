@@ -7,6 +7,7 @@ from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
 from runhistory.clickhouse.client import reporting_unavailable
+from runhistory.query.rows import THESE_RUNS
 
 
 class StoredEvent(Struct, frozen=True):
@@ -59,12 +60,12 @@ def load_events(
         return end, []
     rows = _read(
         client,
-        """
+        f"""
         SELECT type, data, offset FROM runhistory.event_log
-        WHERE run_uuid IN (SELECT unhex(arrayJoin({run_ids:Array(String)})))
-            AND partition = {partition:UInt32} AND offset < {end:UInt64}
+        WHERE run_uuid IN {THESE_RUNS}
+            AND partition = {{partition:UInt32}} AND offset < {{end:UInt64}}
         ORDER BY offset
-        """,
+        """,  # noqa: S608 - this package's words
         partition=partition,
         end=end,
         run_ids=list(run_ids),

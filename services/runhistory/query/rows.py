@@ -1,13 +1,18 @@
 """One read: a statement with bound parameters, its rows as tuples, its errors told apart."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
 
 from runhistory.clickhouse.client import reporting_unavailable
 
 Row = Sequence[Any]
+
+THESE_RUNS: Final = "(SELECT toFixedString(unhex(arrayJoin({run_ids:Array(String)})), 16))"
+"""What `run_uuid IN` takes, of the parameter `run_ids`. Texts of 16 bytes would not do: the engine
+cuts zeros off their ends before it compares, and finds no run whose id ends with 00.
+"""
 
 
 def read(client: Client, sql: str, **parameters: Any) -> Sequence[Row]:

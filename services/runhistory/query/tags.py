@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from clickhouse_connect.driver.client import Client
 
-from runhistory.query.rows import read
+from runhistory.query.rows import THESE_RUNS, read
 
 
 def load_tags(client: Client, workspace: str, run_ids: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -17,9 +17,9 @@ def load_tags(client: Client, workspace: str, run_ids: Iterable[str]) -> dict[st
     tags: dict[str, dict[str, str]] = defaultdict(dict)
     found = read(
         client,
-        "SELECT run_id, name, value FROM runhistory.tags "
+        "SELECT run_id, name, value FROM runhistory.tags "  # noqa: S608 - our words
         "WHERE workspace = {workspace:String} "
-        "AND run_uuid IN (SELECT unhex(arrayJoin({run_ids:Array(String)}))) "
+        f"AND run_uuid IN {THESE_RUNS} "
         "ORDER BY run_id, name",
         workspace=workspace,
         run_ids=list(run_ids),
