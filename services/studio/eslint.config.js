@@ -26,6 +26,7 @@ export default ts.config(
         { property: "insertAdjacentHTML", message: "Text from runs never becomes HTML." },
       ],
       "svelte/prefer-svelte-reactivity": "off", // a Date that nobody changes is no state
+      "@typescript-eslint/no-unsafe-enum-assignment": "off", // enums of uPlot are types alone
       "@typescript-eslint/consistent-type-definitions": ["error", "type"],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
