@@ -19,10 +19,14 @@ export type LiveOptions = {
   /** Each message with data, in order. May be slow: the next waits for it. */
   onMessage: (message: ServerMessage) => void | Promise<void>;
   onState?: (state: LiveState, failure: ApiFailure | null) => void;
+  /** We were away for too long, something is missed, and we follow again from now on: load anew. */
+  onLost?: () => void;
   /** An id to go on behind, as a read gave it. */
   after?: string | null;
 };
 
+/** What the gateway answers when the log no longer has what comes behind the last id. */
+const GONE = 410;
 const LEAST_WAIT_MS = 250;
 const MOST_WAIT_MS = 10_000;
 /** The gateway says something every 15 seconds; silence for so long is a dead connection. */
@@ -51,6 +55,7 @@ class Stream {
   readonly #name = Symbol("stream");
   #lastId: string | null;
   #failures = 0;
+  #isLost = false;
   #state: LiveState | null = null;
 
   constructor(address: string, options: LiveOptions) {
@@ -68,7 +73,10 @@ class Stream {
     while (!this.#isClosed()) {
       const failure = await this.#once();
       if (this.#isClosed()) break;
-      if (failure && !failure.isPassing) {
+      if (failure?.status === GONE && this.#lastId !== null) {
+        this.#lastId = null;
+        this.#isLost = true;
+      } else if (failure && !failure.isPassing) {
         this.#say("refused", failure);
         await aborted(this.#closing.signal);
         break;
@@ -101,6 +109,8 @@ class Stream {
         watch.heard();
         this.#say("live");
         this.#failures = 0;
+        if (this.#isLost) this.#options.onLost?.();
+        this.#isLost = false;
         for (const message of reader.read(piece)) await this.#take(message);
       }
       return null;

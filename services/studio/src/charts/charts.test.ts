@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { keyAction, spoken } from "./chart";
 import { type Curve, NOTHING_SPECIAL } from "./curves";
-import { drawable, moved, padded, xRange, yRange, zoomed } from "./ranges";
+import { drawable, padded, xRange, yRange, zoomed } from "./ranges";
 import { readAt, summaryOf } from "./readout";
 import { firstFrom, nearest, shapeOf, smooth } from "./shape";
 import { sparkline } from "./sparkline";
@@ -68,12 +68,10 @@ describe("ranges", () => {
     }
   });
 
-  it("are zoomed around a place and moved, and end where the curve ends", () => {
+  it("are zoomed around a place, and end where the curve ends", () => {
     const whole = { from: 0, to: 100 };
     expect(zoomed(whole, 25, 0.5, whole)).toEqual({ from: 12.5, to: 62.5 });
     expect(zoomed({ from: 10, to: 20 }, 15, 100, whole)).toBeNull();
-    expect(moved({ from: 0, to: 10 }, 0.5, whole)).toEqual({ from: 5, to: 15 });
-    expect(moved({ from: 90, to: 100 }, 0.5, whole)).toEqual({ from: 90, to: 100 });
   });
 
   it("on a logarithmic axis begin at the first step above 0", () => {

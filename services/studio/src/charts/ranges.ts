@@ -56,13 +56,6 @@ export function zoomed(seen: Range, centre: number, factor: number, whole: Range
   return from <= whole.from && to >= whole.to ? null : { from, to };
 }
 
-/** The range moved by a part of its width, and not beyond `whole`. */
-export function moved(seen: Range, part: number, whole: Range): Range {
-  const width = seen.to - seen.from;
-  const from = Math.min(Math.max(whole.from, seen.from + part * width), whole.to - width);
-  return { from, to: from + width };
-}
-
 /**
  * The range as an axis can show it: it needs some width, and a logarithmic one begins above 0, at
  * the first x that does.
