@@ -58,8 +58,8 @@ def test_once_and_again(server: EngineProcess, storage: str) -> None:
         "batches", "compute_targets", "deleted_experiments", "deleted_runs",
         "event_log", "event_offsets", "events", "experiments", "expiries", "files",
         "latest_points", "latest_rollup", "latest_series", "log_lines", "nodes",
-        "params", "points", "properties", "records", "rollup", "run_statuses", "runs", "series",
-        "tags", "warnings",
+        "params", "point_batches", "points", "properties", "records", "rollup", "run_statuses",
+        "runs", "series", "tags", "warnings",
     }  # fmt: skip
 
 

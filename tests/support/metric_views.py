@@ -22,6 +22,9 @@ AGGREGATES = "min, max, reinterpretAsUInt64(last), toUnixTimestamp64Micro(last_t
 VIEWS = {
     "points": "key, step, attempt, writer, seq, index, toUnixTimestamp64Micro(time), "
     "reinterpretAsUInt64(value)",
+    "point_batches": "key, attempt, writer, seq, steps, indexes, "
+    "arrayMap(time -> toUnixTimestamp64Micro(time), times), "
+    "arrayMap(value -> reinterpretAsUInt64(value), values)",
     "rollup": f"key, attempt, bucket, {AGGREGATES}, first_step, last_step",
     "series": f"key, attempt, {AGGREGATES}, first_step, last_step",
     "batches": "topic, attempt, writer, seq, points, toUnixTimestamp64Milli(received), partition, "
@@ -61,6 +64,7 @@ def expected_views(rows: list[Row]) -> dict[str, list[Point]]:
     shown = latest(kept)
     found = {
         "points": [_as_row(point) for point in kept],
+        "point_batches": _as_batches(kept),
         "rollup": _aggregated(said, lambda point: (point[0], point[2], point[1] // 1_000)),
         "series": _aggregated(said, lambda point: (point[0], point[2])),
         "batches": _batches(rows),
@@ -122,6 +126,14 @@ def _extremes(points: list[Point]) -> Point:
     )
     first_step = min(step for _, step, *_ in points)
     return (min(finite), max(finite), bits, last[1], first_step, last[0])
+
+
+def _as_batches(points: list[Point]) -> list[Point]:
+    """What each batch says of each key, by columns."""
+    found: dict[Point, list[Point]] = defaultdict(list)
+    for key, step, attempt, writer, seq, index, time, value in points:
+        found[key, attempt, writer, seq].append((step, index, time, _bits(value)))
+    return [(*name, *map(list, zip(*rows, strict=True))) for name, rows in found.items()]
 
 
 def _batches(rows: list[Row]) -> list[Point]:

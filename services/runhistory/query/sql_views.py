@@ -12,8 +12,9 @@ from runhistory.clickhouse.migrations import load_migrations
 
 DATABASE: Final = "runhistory"
 
-FOR_SERVICES: Final = frozenset({"event_log", "event_offsets"})
-"""Views that only services read: what was deleted, and offsets of the whole deployment."""
+FOR_SERVICES: Final = frozenset({"event_log", "event_offsets", "point_batches"})
+"""Views that only services read: what was deleted, offsets of the whole deployment, and points as
+they lie, which are `points` to everybody else."""
 
 _VIEW: Final = re.compile(r"(CREATE OR REPLACE|DROP) VIEW (?:IF EXISTS )?runhistory\.(\w+)")
 
