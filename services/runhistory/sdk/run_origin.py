@@ -57,16 +57,22 @@ class RunOrigin(RunFacts):
         Raises:
             Conflict: it cannot be repeated: it is interactive, or its script was never called.
         """
+        from runhistory.domain.reproduction import NotReproducible, reproduction_of
+        from runhistory.sdk.errors import Conflict
         from runhistory.sdk.experiment import Experiment, user_name
-        from runhistory.sdk.reproduction import reproduction_of
+        from runhistory.sdk.limits import checked, pairs
 
-        content = reproduction_of(
-            self.get_details(),
-            created_by=user_name(),
-            experiment=experiment,
-            display_name=display_name,
-            compute_target=compute_target,
-            tags=tags,
-            any_python=any_python,
-        )
-        return Experiment(self._experiment.workspace, content.experiment).create_run(content)
+        try:
+            content = reproduction_of(
+                self.get_details(),
+                created_by=user_name(),
+                experiment=experiment,
+                display_name=display_name,
+                compute_target=compute_target,
+                tags=pairs("tags", tags),
+                any_python=any_python,
+            )
+        except NotReproducible as error:
+            raise Conflict(str(error)) from error
+        new = Experiment(self._experiment.workspace, content.experiment)
+        return new.create_run(checked(content, "run"))

@@ -5,9 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from runhistory.domain.reproduction import NotReproducible, reproduction_of
 from runhistory.domain.values import Environment, Resources, ScriptSpec
-from runhistory.sdk.errors import Conflict
-from runhistory.sdk.reproduction import reproduction_of
 
 SPEC = ScriptSpec(
     script="train.py",
@@ -50,7 +49,7 @@ def test_place_name_and_python_may_be_others() -> None:
         experiment="again",
         display_name="once more",
         compute_target="local",
-        tags={"x": 1},
+        tags={"x": "1"},
         any_python=True,
     )
     assert content.spec is not None
@@ -70,5 +69,5 @@ def test_place_name_and_python_may_be_others() -> None:
     ],
 )
 def test_what_cannot_be_repeated_says_why(changed: dict[str, Any], says: str) -> None:
-    with pytest.raises(Conflict, match=says):
+    with pytest.raises(NotReproducible, match=says):
         reproduction_of({**DETAILS, **changed}, created_by="me")

@@ -1,14 +1,17 @@
 """A run that repeats another: the same code, call, variables, resources and packages."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from runhistory.domain.values import ResolvedEnvironment, RunContent, ScriptSpec
-from runhistory.sdk.errors import Conflict
-from runhistory.sdk.limits import checked, pairs
 
 _GIT: Final = "git."
+
+
+class NotReproducible(Exception):
+    """The run cannot be repeated; the message says why, and what to do."""
 
 
 def reproduction_of(
@@ -18,7 +21,7 @@ def reproduction_of(
     experiment: str | None = None,
     display_name: str | None = None,
     compute_target: str | None = None,
-    tags: dict[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
     any_python: bool = False,
 ) -> RunContent:
     """The content of a run that repeats the one with these details, as the gateway tells them.
@@ -28,7 +31,7 @@ def reproduction_of(
     tags and descriptions do not.
 
     Raises:
-        Conflict: the run cannot be repeated; the message says why, and what to do.
+        NotReproducible
     """
     spec, recorded = _spec_of(details), _environment_of(details)
     environment = msgspec.structs.replace(
@@ -37,23 +40,22 @@ def reproduction_of(
         python_version=None if any_python else recorded.python_version,
     )
     target = compute_target or spec.compute_target
-    content = RunContent(
+    return RunContent(
         type="script",
         experiment=experiment or details["experiment"],
         display_name=display_name,
         created_by=created_by,
         reproduces=details["run_id"],
-        tags=pairs("tags", tags),
+        tags=dict(tags or {}),
         properties={n: v for n, v in details["properties"].items() if n.startswith(_GIT)},
         spec=msgspec.structs.replace(spec, environment=environment, compute_target=target),
     )
-    return checked(content, "run")
 
 
 def _spec_of(details: dict[str, Any]) -> ScriptSpec:
     run_id = details["run_id"]
     if not details.get("spec"):
-        raise Conflict(
+        raise NotReproducible(
             f"Run {run_id} is interactive: it was logged by a program that runhistory did not "
             "start, so there is nothing to call again. Submit the code with "
             "`runhistory submit` to have runs that can be reproduced."
@@ -61,7 +63,7 @@ def _spec_of(details: dict[str, Any]) -> ScriptSpec:
     try:
         return msgspec.convert(details["spec"], ScriptSpec)
     except msgspec.ValidationError as error:
-        raise Conflict(
+        raise NotReproducible(
             f"Run {run_id} was submitted in a way that this version does not know ({error}). "
             "Update runhistory and reproduce it again."
         ) from error
@@ -72,7 +74,7 @@ def _environment_of(details: dict[str, Any]) -> ResolvedEnvironment:
     known = {name: told[name] for name in ResolvedEnvironment.__struct_fields__ if name in told}
     if not known.get("packages_sha256"):
         run_id = details["run_id"]
-        raise Conflict(
+        raise NotReproducible(
             f"Run {run_id} ({details['status']}) has no environment on record, since its script "
             "was not called (yet), so nobody knows what packages it would have had. Submit its "
             f"code anew: `runhistory snapshot {run_id} --restore DIR`, then `runhistory submit`."
