@@ -70,13 +70,15 @@ class Stream:
 
 
 @asynccontextmanager
-async def subscribed(client: GatewayClient, last_event_id: str = "", **query: Any) -> Any:
+async def subscribed(
+    client: GatewayClient, last_event_id: str = "", path: str = "/events", **query: Any
+) -> Any:
     """A stream that is connected: what happens from now on will come."""
     stream = Stream()
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
     names = {"begin": "from"}
     params = {names.get(name, name): value for name, value in query.items()}
-    async with client.http.stream("GET", "/events", params=params, headers=headers) as response:
+    async with client.http.stream("GET", path, params=params, headers=headers) as response:
         if response.status_code != 200:
             raise AssertionError((await response.aread()).decode())
         assert response.headers["content-type"].startswith("text/event-stream")

@@ -7,17 +7,21 @@ from litestar.openapi import OpenAPIConfig
 
 from runhistory import __version__
 from runhistory.gateway import (
+    bulk_routes,
     compute_routes,
     event_routes,
     experiment_routes,
     health_routes,
     heartbeat_routes,
+    live_routes,
     object_routes,
+    page_routes,
     read_routes,
     record_routes,
     run_routes,
     sql_routes,
     studio_routes,
+    table_routes,
     write_routes,
 )
 from runhistory.gateway.context import MAX_JSON_BYTES, Gateway, GatewayRequest
@@ -36,12 +40,16 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                 PREFIX,
                 route_handlers=[
                     *write_routes.HANDLERS,
+                    *bulk_routes.HANDLERS,
                     *object_routes.HANDLERS,
                     *run_routes.HANDLERS,
+                    *table_routes.HANDLERS,
                     *read_routes.HANDLERS,
+                    *page_routes.HANDLERS,
                     *record_routes.HANDLERS,
                     *heartbeat_routes.HANDLERS,
                     *event_routes.HANDLERS,
+                    *live_routes.HANDLERS,
                     *experiment_routes.HANDLERS,
                     *sql_routes.HANDLERS,
                     *compute_routes.HANDLERS,

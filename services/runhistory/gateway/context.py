@@ -12,6 +12,7 @@ from runhistory.gateway.appender import Appender
 from runhistory.gateway.attempts import Attempts
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.event_stream import EventStreams
+from runhistory.gateway.orderings import Orderings
 from runhistory.gateway.reader import Reader
 from runhistory.gateway.run_keys import RunKeys
 from runhistory.gateway.run_reader import RunReader
@@ -46,6 +47,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     sql: SqlEngine
     events: EventStreams
     batch: Limits = DEFAULT_LIMITS
+    orderings: Orderings = field(default_factory=Orderings)
     run_keys: RunKeys = field(default_factory=RunKeys)
     max_file_bytes: int = MAX_FILE_BYTES
     max_points: int = MAX_POINTS

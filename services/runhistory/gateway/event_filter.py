@@ -48,6 +48,10 @@ class EventFilter(Struct, frozen=True, kw_only=True):
             and (not self.prefixes or event.type.startswith(self.prefixes))
         )
 
+    def may_admit(self, key: bytes | None) -> bool:
+        """Whether a record with this key may be wanted: told before anything is decoded."""
+        return not self.run_ids or (key is not None and key.decode("latin-1") in self.run_ids)
+
     def places(self) -> list[TopicPartition]:
         """The partitions to read: with runs named, only those that have these runs' records."""
         if not self.run_ids:

@@ -21,15 +21,24 @@ from runhistory.domain.values import RunId
 from runhistory.gateway.bodies import ServerSentEvent
 from runhistory.gateway.context import Gateway, GatewayRequest
 from runhistory.gateway.errors import ApiError
-from runhistory.gateway.event_filter import InvalidFilter, make_filter
+from runhistory.gateway.event_filter import EventFilter, InvalidFilter, make_filter
 from runhistory.gateway.event_start import LATEST, find_start
 from runhistory.gateway.wire import WorkspaceParameter, fails
+from runhistory.kafka.log_ends import Positions
 from runhistory.query.creation_times import first_creation
 
 SEND_SECONDS: Final = 60.0
 """A client that takes nothing for so long has gone, or may come back with its last id."""
 
 ASK_SECONDS: Final = 10.0
+
+AfterQuery = Annotated[
+    str | None, QueryParameter(description="as Last-Event-ID, for who cannot set headers")
+]
+LastEventId = Annotated[
+    str | None,
+    HeaderParameter(name="Last-Event-ID", description="go on behind this; goes before from"),
+]
 
 
 @get(
@@ -67,19 +76,30 @@ async def subscribe(
             name="from", description="latest, beginning, a time (RFC 3339), or an event's id"
         ),
     ] = LATEST,
-    after: Annotated[
-        str | None, QueryParameter(description="as Last-Event-ID, for who cannot set headers")
-    ] = None,
-    last_event_id: Annotated[
-        str | None,
-        HeaderParameter(name="Last-Event-ID", description="go on behind this; goes before from"),
-    ] = None,
+    after: AfterQuery = None,
+    last_event_id: LastEventId = None,
     follow: Annotated[
         bool, QueryParameter(description="false: what there is, then the message `end`")
     ] = True,
 ) -> Stream:
     """Events as they happen, each a CloudEvent in JSON with an id to go on behind."""
     gateway = request.gateway
+    require_room(gateway)
+    try:
+        wanted = make_filter(
+            workspace, types=types or (), run_ids=runs or (), experiments=experiments or ()
+        )
+    except InvalidFilter as error:
+        raise ApiError(400, "invalid_request", str(error)) from error
+    start = await start_of(gateway, wanted, after=last_event_id or after or None, begin=begin)
+    return EventStream(gateway.events.open(wanted, start, follow=follow))
+
+
+def require_room(gateway: Gateway) -> None:
+    """
+    Raises:
+        ApiError: 503, there are as many subscribers as there may be.
+    """
     if gateway.events.is_full:
         raise ApiError(
             503,
@@ -87,28 +107,25 @@ async def subscribe(
             f"This gateway serves {gateway.events.max_subscribers} subscribers already. Try again "
             "later, use another gateway, or read Kafka (docs/events.md).",
         )
-    try:
-        wanted = make_filter(
-            workspace, types=types or (), run_ids=runs or (), experiments=experiments or ()
-        )
-    except InvalidFilter as error:
-        raise ApiError(400, "invalid_request", str(error)) from error
+
+
+async def start_of(
+    gateway: Gateway, wanted: EventFilter, *, after: str | None, begin: str = LATEST
+) -> Positions:
+    """Where a subscription begins: behind the event `after`, if there is one, or at `begin`.
+
+    Raises:
+        ApiError: there is no such place, or Kafka is away.
+    """
 
     async def created(workspace: str, run_ids: frozenset[str]) -> datetime | None:
         return await _created(gateway, workspace, run_ids)
 
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            start = await find_start(
-                gateway.events.ends,
-                created,
-                wanted,
-                after=last_event_id or after or None,
-                begin=begin,
-            )
+            return await find_start(gateway.events.ends, created, wanted, after=after, begin=begin)
     except (KafkaError, OSError, TimeoutError) as error:
         raise ApiError(503, "unavailable", "Kafka does not answer. Try again shortly.") from error
-    return EventStream(gateway.events.open(wanted, start, follow=follow))
 
 
 async def _created(gateway: Gateway, workspace: str, run_ids: frozenset[str]) -> datetime | None:

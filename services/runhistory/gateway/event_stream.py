@@ -1,5 +1,8 @@
 """Subscriptions: from a position in the log to a stream of server-sent events without end.
 
+What a subscriber is given of its events is its shape: each event by itself, unless another is
+asked for (live_shape.py).
+
 A subscriber reads what it lacks with a consumer of its own until it meets the tail, and then is
 fed by that; if it falls behind, it does the same again. Its position moves with each event and
 is the event's id, so the stream can be cut at any place and go on from there, at any gateway:
@@ -9,8 +12,8 @@ that its writer had to send twice lies in the log twice, with one CloudEvents id
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -24,6 +27,9 @@ from runhistory.gateway.published import Published
 from runhistory.kafka.log_ends import LogEnds, Positions
 from runhistory.runtime import metrics
 
+if TYPE_CHECKING:
+    from runhistory.kafka.replay import Record
+
 MAX_SUBSCRIBERS: Final = 500
 MAX_CATCHING_UP: Final = 16
 """So many read from the past at once, each with a consumer; the others wait for their turn."""
@@ -32,6 +38,45 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 RETRY_MILLISECONDS: Final = 1_000
 
 log: Any = structlog.get_logger(__name__)
+
+Admitted = tuple[bytes, Published]
+"""The line `id` that goes on behind an event, and the event."""
+
+
+class Shape(Protocol):
+    """How a subscriber is told of what it wants."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """So long events are gathered after some were given out."""
+
+    @property
+    def max_gap(self) -> int | None:
+        """Who lacks more records than that is not given them, but `reset`; None: never."""
+
+    def messages(self, admitted: Sequence[Admitted]) -> bytes:
+        """Server-sent events that tell of these; an id stands where one may go on."""
+
+    def reset(self, positions: Positions) -> bytes:
+        """The message, without its id, that what came before these positions is left out."""
+
+
+class EachEvent:
+    """Every event as it is."""
+
+    pause_seconds = 0.0
+    max_gap = None
+
+    def messages(self, admitted: Sequence[Admitted]) -> bytes:
+        """One message for each."""
+        return b"".join(identity + b"\n" + event.message for identity, event in admitted)
+
+    def reset(self, positions: Positions) -> bytes:
+        """Never asked for: nothing is left out."""
+        raise NotImplementedError
+
+
+EACH_EVENT: Final = EachEvent()
 
 
 class EventStreams:
@@ -54,10 +99,19 @@ class EventStreams:
         return self.subscribers >= self.max_subscribers
 
     def open(
-        self, wanted: EventFilter, start: Positions, *, follow: bool
+        self,
+        wanted: EventFilter,
+        start: Positions,
+        *,
+        follow: bool = True,
+        shape: Shape = EACH_EVENT,
+        first: bytes = b"",
     ) -> AsyncGenerator[bytes, None]:
-        """The stream's bytes from `start` on; without `follow` up to where the log ends now."""
-        return _Subscription(self, wanted, start).chunks(follow)
+        """The stream's bytes from `start` on; without `follow` up to where the log ends now.
+
+        `first` are messages that come before all others.
+        """
+        return _Subscription(self, wanted, start, shape).chunks(follow, first)
 
     def end_streams(self) -> None:
         """End every stream now, between two messages."""
@@ -72,12 +126,14 @@ class EventStreams:
 class _Subscription:
     """One subscriber. `_position` is behind everything that was given out."""
 
-    def __init__(self, streams: EventStreams, wanted: EventFilter, start: Positions) -> None:
-        self._streams, self._wanted = streams, wanted
+    def __init__(
+        self, streams: EventStreams, wanted: EventFilter, start: Positions, shape: Shape
+    ) -> None:
+        self._streams, self._wanted, self._shape = streams, wanted, shape
         self._position = dict(start)
         self._feed: Feed | None = None
 
-    async def chunks(self, follow: bool) -> AsyncGenerator[bytes, None]:
+    async def chunks(self, follow: bool, first: bytes) -> AsyncGenerator[bytes, None]:
         """Events as they come; where none does for a while, a comment with the position."""
         self._streams.subscribers += 1
         metrics.GATEWAY_SUBSCRIBERS.inc()
@@ -86,6 +142,8 @@ class _Subscription:
         ending = asyncio.create_task(self._streams.ending.wait())
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n".encode() + self._progress("subscribed")
+            if first:
+                yield first
             while not ending.done():
                 coming = coming or asyncio.create_task(_next(events))
                 await asyncio.wait(
@@ -120,11 +178,14 @@ class _Subscription:
             await tail.attach(feed)
             self._feed = feed
             try:
+                if self._is_far_from(feed.starts):
+                    yield self._reset(feed.starts)
                 async for chunk in self._catch_up(feed.starts):
                     yield chunk
                 while not feed.has_overflowed:
                     if chunk := self._encode(await feed.take()):
                         yield chunk
+                        await asyncio.sleep(self._shape.pause_seconds)
             finally:
                 tail.detach(feed)
                 self._feed = None
@@ -146,20 +207,36 @@ class _Subscription:
                 )
                 async with contextlib.aclosing(history):
                     async for records in history:
-                        if chunk := self._encode(_understood(records)):
+                        if chunk := self._encode(self._understood(records)):
                             yield chunk
         self._advance(until)
 
     def _encode(self, events: list[Published]) -> bytes:
-        found = []
+        found: list[Admitted] = []
         for event in events:
             if event.offset < self._position[event.place]:
                 continue  # the subscriber begins behind it
             self._position[event.place] = event.offset + 1
             if self._wanted.admits(event):
-                found.append(self._id() + b"\n" + event.message)
+                found.append((self._id(), event))
         metrics.GATEWAY_EVENTS_SENT.inc(len(found))
-        return b"".join(found)
+        return self._shape.messages(found) if found else b""
+
+    def _understood(self, records: "list[Record]") -> list[Published]:
+        found = []
+        for record in records:
+            if self._wanted.may_admit(record.key):
+                with contextlib.suppress(MalformedRecord):
+                    found.append(Published(record))
+        return found
+
+    def _is_far_from(self, starts: Positions) -> bool:
+        gap = sum(max(0, start - self._position[place]) for place, start in starts.items())
+        return self._shape.max_gap is not None and gap > self._shape.max_gap
+
+    def _reset(self, to: Positions) -> bytes:
+        self._advance(to)
+        return self._id() + b"\n" + self._shape.reset(to)
 
     def _skip_what_nobody_wants(self) -> None:
         """Move on over what the tail has read and the filter refused, for a shorter way back."""
@@ -184,11 +261,3 @@ class _Subscription:
 
 async def _next(chunks: AsyncGenerator[bytes, None]) -> bytes:
     return await anext(chunks)
-
-
-def _understood(records: Any) -> list[Published]:
-    found = []
-    for record in records:
-        with contextlib.suppress(MalformedRecord):
-            found.append(Published(record))
-    return found

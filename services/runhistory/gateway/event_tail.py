@@ -58,6 +58,10 @@ class Feed:
         """Whether the subscriber has taken everything."""
         return not self._waiting and not self.has_overflowed
 
+    def may_want(self, key: bytes | None) -> bool:
+        """Whether a record with this key may be for this subscriber."""
+        return not self.has_overflowed and self._wanted.may_admit(key)
+
     def offer(self, event: Published) -> None:
         """Keep the event if the subscriber wants it; without room the feed has overflowed."""
         if self.has_overflowed or not self._wanted.admits(event):
@@ -185,10 +189,12 @@ class Tail:
             if place in self._feeds
         }
         for record in heapq.merge(*wanted.values(), key=lambda record: record.timestamp):
-            with contextlib.suppress(MalformedRecord):
-                event = Published(record)
-                for feed in self._feeds[event.place]:
-                    feed.offer(event)
+            feeds = self._feeds[TopicPartition(record.topic, record.partition)]
+            if takers := [feed for feed in feeds if feed.may_want(record.key)]:
+                with contextlib.suppress(MalformedRecord):
+                    event = Published(record)
+                    for feed in takers:
+                        feed.offer(event)
         for place, records in wanted.items():
             if records:
                 self._next[place] = records[-1].offset + 1

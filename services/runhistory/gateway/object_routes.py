@@ -2,18 +2,18 @@
 
 import mimetypes
 from http import HTTPStatus
-from typing import Final
-from urllib.parse import quote
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Response, get, post, put
-from litestar.params import JSONBody
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from runhistory.domain.commands import AddFiles
 from runhistory.domain.values import FileEntry, FileName
 from runhistory.gateway.bodies import BlobKept, Digests, FileKept, MissingDigests, SnapshotKept
 from runhistory.gateway.context import GatewayRequest
+from runhistory.gateway.downloads import send_blob
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.run_routes import require_run
 from runhistory.gateway.sending import send
@@ -32,11 +32,14 @@ from runhistory.gateway.wire import (
     strict_body,
 )
 from runhistory.query import files as file_queries
-from runhistory.query.files import KeptFile
 from runhistory.snapshots.manifest import InvalidManifest, Manifest
 
 MAX_MANIFEST_BYTES: Final = 32 * 1_048_576
 _NAMES_SHOWN: Final = 20
+RangeHeader = Annotated[
+    str | None,
+    HeaderParameter(name="Range", description="such as bytes=0-65535; answered with 206"),
+]
 _TYPES: Final = mimetypes.MimeTypes()  # Python's own table: the same answer on every machine
 
 
@@ -81,7 +84,7 @@ async def upload_file(
     "/runs/{run_id:str}/files/{name:path}",
     operation_id="download_file",
     media_type="application/octet-stream",
-    responses=fails(404),
+    responses=fails(404, 416),
 )
 async def download_file(
     request: GatewayRequest,
@@ -89,6 +92,11 @@ async def download_file(
     run_id: RunIdParameter,
     name: FileNameParameter,
     attempt: AttemptQuery = None,
+    inline: Annotated[
+        bool,
+        QueryParameter(description="to be shown in place: pictures, and text as plain text"),
+    ] = False,
+    range: RangeHeader = None,
     watermarks: WatermarkQuery = None,
 ) -> Stream:
     """A file's bytes, of the newest attempt that kept it unless another is asked for."""
@@ -99,8 +107,14 @@ async def download_file(
     )
     if found is None:
         raise await _what_is_there(request, workspace, run_id, name, attempt)
-    size, pieces = await gateway.objects.stream(workspace, found.sha256)
-    return Stream(pieces, media_type=found.content_type, headers=_download(name, size, found))
+    return await send_blob(
+        request,
+        workspace,
+        found.sha256,
+        name=name,
+        content_type=found.content_type,
+        is_inline=inline,
+    )
 
 
 @post(
@@ -141,16 +155,16 @@ async def upload_blob(
     "/blobs/{sha256:str}",
     operation_id="download_blob",
     media_type="application/octet-stream",
-    responses=fails(404),
+    responses=fails(404, 416),
 )
 async def download_blob(
-    request: GatewayRequest, workspace: WorkspaceParameter, sha256: DigestParameter
+    request: GatewayRequest,
+    workspace: WorkspaceParameter,
+    sha256: DigestParameter,
+    range: RangeHeader = None,
 ) -> Stream:
-    """A blob's bytes."""
-    size, pieces = await request.gateway.objects.stream(workspace, sha256)
-    return Stream(
-        pieces, media_type="application/octet-stream", headers={"Content-Length": str(size)}
-    )
+    """A blob's bytes, or the first of them, or the last."""
+    return await send_blob(request, workspace, sha256, name=sha256)
 
 
 @put(
@@ -239,17 +253,6 @@ def _content_type(name: str, said: str) -> str:
     if said and said.isprintable() and len(said) <= 256 and said != "application/octet-stream":
         return said
     return _TYPES.guess_type(name)[0] or "application/octet-stream"
-
-
-def _download(name: str, size: int, file: KeptFile) -> dict[str, str]:
-    """Headers that let no browser run or show what somebody's script wrote."""
-    return {
-        "Content-Length": str(size),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name.rpartition('/')[2])}",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "X-Content-Type-Options": "nosniff",
-        "ETag": f'"{file.sha256}"',
-    }
 
 
 HANDLERS: Final = (

@@ -39,10 +39,10 @@ class Published:
         self.place = TopicPartition(record.topic, record.partition)
         self.offset: int = record.offset
         self._headers: Sequence[tuple[str, bytes]] = record.headers
-        self._value: bytes = record.value or b""
+        self.value: bytes = record.value or b""
         self.type = attribute(self._headers, "type")
         try:
-            envelope = _decoder.decode(self._value)
+            envelope = _decoder.decode(self.value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedRecord(str(error)) from error
         self.workspace, self.run_id = envelope.workspace, envelope.run_id
@@ -51,21 +51,24 @@ class Published:
     @property
     def size(self) -> int:
         """About so many bytes it takes."""
-        return len(self._value) + 500
+        return len(self.value) + 500
 
     @cached_property
     def message(self) -> bytes:
-        """The lines `event` and `data` of a server-sent event: a CloudEvent in JSON.
-
-        `watermark` says where the event lies; a read that carries it sees the event.
-        """
+        """The lines `event` and `data` of a server-sent event: a CloudEvent in JSON."""
         attributes = {"specversion": "1.0"}
         attributes |= {name: attribute(self._headers, name) for name in _ATTRIBUTES}
         attributes["datacontenttype"] = "application/json"
-        attributes["watermark"] = str(
-            Watermark(self.place.topic, self.place.partition, self.offset)
-        )
+        attributes["watermark"] = self.watermark
         head = msgspec.json.encode(attributes)
-        # An end of line would end the field. In JSON it can only stand between values.
-        data = self._value.replace(b"\r", b" ").replace(b"\n", b" ")
-        return b'event: %b\ndata: %b,"data":%b}\n\n' % (self.type.encode(), head[:-1], data)
+        return b'event: %b\ndata: %b,"data":%b}\n\n' % (self.type.encode(), head[:-1], self.line)
+
+    @property
+    def watermark(self) -> str:
+        """Where the event lies; a read that carries it sees the event."""
+        return str(Watermark(self.place.topic, self.place.partition, self.offset))
+
+    @property
+    def line(self) -> bytes:
+        """What it says, as one line of JSON: an end of line can only stand between values."""
+        return self.value.replace(b"\r", b" ").replace(b"\n", b" ")

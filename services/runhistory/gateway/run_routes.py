@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from litestar import MediaType, Response, get
+from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
 from runhistory.domain.status import RunStatus
-from runhistory.domain.values import RunType
+from runhistory.domain.values import RunId, RunType
 from runhistory.gateway.bodies import ResolvedRun
 from runhistory.gateway.context import GatewayRequest
 from runhistory.gateway.errors import ApiError
@@ -28,11 +29,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@get("/runs", operation_id="list_runs", responses=fails())
-async def list_runs(
-    request: GatewayRequest,
-    workspace: WorkspaceParameter,
+def make_run_filter(
+    run: Annotated[
+        list[RunId] | None,
+        QueryParameter(max_items=MAX_PAGE, description="only these, in sight or not"),
+    ] = None,
     experiment: ExperimentQuery = None,
+    text: Annotated[
+        str,
+        QueryParameter(
+            max_length=256, description="stands in the display name, the id or a tag, in any case"
+        ),
+    ] = "",
     status: Annotated[list[RunStatus] | None, QueryParameter(description="any of these")] = None,
     type: Annotated[RunType | None, QueryParameter()] = None,
     tag: PairsQuery = None,
@@ -46,13 +54,12 @@ async def list_runs(
         QueryParameter(description="also runs that have a parent; with parent it means nothing"),
     ] = False,
     archived: ArchivedQuery = "false",
-    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = 100,
-    cursor: CursorQuery = None,
-    watermarks: WatermarkQuery = None,
-) -> RunPage:
-    """Runs, newest first, page by page: those in sight that have no parent, unless asked for."""
-    asked = RunFilter(
+) -> RunFilter:
+    """The parameters of all reads that ask which runs."""
+    return RunFilter(
+        run_ids=run or (),
         experiment=experiment,
+        text=text,
         statuses=status or (),
         type=type,
         tags=_wanted(tag or ()),
@@ -62,6 +69,21 @@ async def list_runs(
         children=children,
         archived=archived,
     )
+
+
+ASKED: Final[dict[str, Any]] = {"asked": Provide(make_run_filter, sync_to_thread=False)}
+
+
+@get("/runs", operation_id="list_runs", dependencies=ASKED, responses=fails())
+async def list_runs(
+    request: GatewayRequest,
+    workspace: WorkspaceParameter,
+    asked: NamedDependency[RunFilter],
+    limit: Annotated[int, QueryParameter(ge=1, le=MAX_PAGE)] = 100,
+    cursor: CursorQuery = None,
+    watermarks: WatermarkQuery = None,
+) -> RunPage:
+    """Runs, newest first, page by page: those in sight that have no parent, unless asked for."""
     return await read_visible(
         request, runs.list_runs, workspace=workspace, asked=asked, limit=limit, cursor=cursor
     )

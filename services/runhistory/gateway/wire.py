@@ -147,6 +147,7 @@ _MEANINGS: Final = {
     409: "Refused: the run's status, or what it holds, does not allow it.",
     410: "Gone: the run was deleted, or what came after the position is not kept any more.",
     413: "More bytes, or points, than the limit, which the message names.",
+    416: "The range has no byte of what there is.",
     503: "Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After.",
 }
 

@@ -148,13 +148,18 @@ class ObjectStore:
         answers = await asyncio.gather(*(is_missing(sha256) for sha256 in unique))
         return [sha256 for sha256, absent in zip(unique, answers, strict=True) if absent]
 
-    async def stream(self, workspace: str, sha256: str) -> tuple[int, AsyncIterator[bytes]]:
+    async def stream(
+        self, workspace: str, sha256: str, window: tuple[int, int] | None = None
+    ) -> tuple[int, AsyncIterator[bytes]]:
         """A blob's size in bytes, and its bytes in pieces of about 1 MiB.
+
+        With a `window` (begin, end) only those from `begin` up to before `end`, which there are.
 
         Raises:
             ObjectNotFound: there is none.
         """
-        found = await self._get(_blob_path(workspace, sha256), workspace, "blobs", sha256)
+        options = {"range": window} if window else None
+        found = await self._get(_blob_path(workspace, sha256), workspace, "blobs", sha256, options)
         if found is None:
             raise ObjectNotFound(f"There is no blob {sha256} in {workspace}.")
         return int(found.meta["size"]), _pieces(found)
@@ -209,12 +214,15 @@ class ObjectStore:
         """What is about to be deleted."""
         return Trash(self._store)
 
-    async def _get(self, path: str, workspace: str, kind: Kind, name: str) -> Any:
+    async def _get(
+        self, path: str, workspace: str, kind: Kind, name: str, options: Any = None
+    ) -> Any:
         """The object at `path`, or else in the trash; None: neither."""
         for find in (None, self.trash.find):
             where = path if find is None else await find(workspace, kind, name)
             try:
-                return await obstore.get_async(self._store, where) if where else None
+                if where:
+                    return await obstore.get_async(self._store, where, options=options)
             except _NOT_FOUND:
                 continue
         return None

@@ -11,7 +11,7 @@ over all points would cost every reader time. Summaries are made by ClickHouse.
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from math import isfinite, isnan
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
@@ -23,6 +23,8 @@ AttemptChoice = Literal["latest", "all"] | int
 
 SYSTEM_PREFIX: Final = "system/"
 MAX_POINTS: Final = 1_000_000
+
+N = TypeVar("N")
 
 Value = float | Literal["NaN", "Infinity", "-Infinity"]
 """A value as JSON can say it."""
@@ -117,10 +119,10 @@ def load_curves(
     found, *data = columns
     curves = [
         _shown(key, [column[begin:end] for column in data], attempt == "latest")
-        for key, begin, end in _stretches(found)
+        for key, begin, end in stretches(found)
     ]
     return [
-        Series(key, steps, _sayable(values), times, attempts, writers)
+        Series(key, steps, sayable(values), times, attempts, writers)
         for key, (steps, values, times, attempts, writers) in curves
     ]
 
@@ -164,7 +166,7 @@ def load_summaries(
             count=count,
             first_step=first_step,
             last_step=last_step,
-            last=_sayable([last])[0],
+            last=sayable([last])[0],
             min=least,
             max=greatest,
         )
@@ -190,7 +192,7 @@ def _parameters(
     }
 
 
-def _stretches(keys: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+def stretches(keys: Sequence[N]) -> Iterator[tuple[N, int, int]]:
     """(key, begin, end) of each stretch of equal keys."""
     begin = 0
     for end in range(1, len(keys) + 1):
@@ -215,7 +217,8 @@ def _shown(
     return key, [list(compress(column, kept)) for column in columns]
 
 
-def _sayable(values: Sequence[float]) -> Sequence[Value]:
+def sayable(values: Sequence[float]) -> Sequence[Value]:
+    """The values as JSON can say them."""
     if all(map(isfinite, values)):
         return values
     return [value if isfinite(value) else _name(value) for value in values]

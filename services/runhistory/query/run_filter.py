@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from runhistory.domain.status import RunStatus
 from runhistory.query.experiments import Archived
+from runhistory.query.rows import THESE_RUNS
 
 Wanted = Mapping[str, str | None]
 """Names with the values that they must have; None: any value."""
@@ -35,14 +36,26 @@ _DESCENDANTS: Final = """run_id IN (
 """
 
 
+_WITH_TEXT: Final = """(
+    positionCaseInsensitiveUTF8(display_name, {text:String}) > 0
+    OR position(run_id, lower({text:String})) > 0
+    OR run_uuid IN (SELECT run_uuid FROM runhistory.tags WHERE workspace = {workspace:String}
+        AND (positionCaseInsensitiveUTF8(name, {text:String}) > 0
+            OR positionCaseInsensitiveUTF8(value, {text:String}) > 0)))
+"""
+
+
 class RunFilter(Struct, frozen=True, kw_only=True):
     """All that is given has to hold; by default all runs in sight that have no parent.
 
-    `statuses`: any of them. `parent`: its children, with `recursive` theirs too. `children`:
-    runs with a parent as well; with `parent` it means nothing.
+    `run_ids`: only these, in sight or not, with a parent or without. `text`: in the display name,
+    the id or a tag, in any case. `statuses`: any of them. `parent`: its children, with `recursive`
+    theirs too. `children`: runs with a parent as well; with `parent` it means nothing.
     """
 
+    run_ids: Sequence[str] = ()
     experiment: str | None = None
+    text: str = ""
     statuses: Sequence[RunStatus] = ()
     type: Literal["script", "interactive"] | None = None
     tags: Wanted = {}
@@ -55,14 +68,16 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     def conditions(self) -> list[str]:
         """Conditions in SQL; they need `parameters`, and `workspace`."""
         asked = {
+            f"run_uuid IN {THESE_RUNS}": bool(self.run_ids),
             "experiment = {experiment:String}": self.experiment is not None,
+            _WITH_TEXT: bool(self.text),
             "has({statuses:Array(String)}, status)": bool(self.statuses),
             "type = {type:String}": self.type is not None,
             "archived": self.archived == "true",
-            "NOT archived": self.archived == "false",
+            "NOT archived": self.archived == "false" and not self.run_ids,
             "parent_run_id = {parent:String}": self.parent is not None and not self.recursive,
             _DESCENDANTS: self.parent is not None and self.recursive,
-            _ROOTS: self.parent is None and not self.children,
+            _ROOTS: self.parent is None and not self.children and not self.run_ids,
             _WITH_PAIRS.format(view="tags"): bool(self.tags),
             _WITH_PAIRS.format(view="properties"): bool(self.properties),
         }
@@ -71,7 +86,9 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     def parameters(self) -> dict[str, Any]:
         """What the conditions name."""
         return {
+            "run_ids": list(self.run_ids),
             "experiment": self.experiment or "",
+            "text": self.text,
             "statuses": [str(status) for status in self.statuses],
             "type": self.type or "",
             "parent": self.parent or "",

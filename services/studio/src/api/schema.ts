@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * DownloadBlob
-         * @description A blob's bytes.
+         * @description A blob's bytes, or the first of them, or the last.
          */
         get: operations["download_blob"];
         /**
@@ -42,6 +42,26 @@ export interface paths {
          */
         put: operations["upload_blob"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SendCommandToRuns
+         * @description Send a command to many runs. Each is answered for itself; a repetition changes nothing.
+         */
+        post: operations["send_command_to_runs"];
         delete?: never;
         options?: never;
         head?: never;
@@ -186,6 +206,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * WatchRuns
+         * @description What happens to these runs from now on: their events, points and console lines.
+         */
+        get: operations["watch_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace}/runs": {
         parameters: {
             query?: never;
@@ -210,6 +250,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace}/runs/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetTableColumns
+         * @description The params, tags, properties and metrics that these runs have, the most frequent first.
+         */
+        get: operations["get_table_columns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace}/runs/resolve": {
         parameters: {
             query?: never;
@@ -222,6 +282,26 @@ export interface paths {
          * @description The run that a reference means; 409 names the candidates where it means several.
          */
         get: operations["resolve_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace}/runs/table": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetRunTable
+         * @description A window of the table of runs. With the answer's `as_of` nothing moves in it.
+         */
+        get: operations["get_run_table"];
         put?: never;
         post?: never;
         delete?: never;
@@ -377,6 +457,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace}/runs/{run_id}/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetConsole
+         * @description Console lines by their numbers, which count over the whole run in the order of arrival.
+         */
+        get: operations["get_console_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace}/runs/{run_id}/console/matches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * FindInConsole
+         * @description The numbers of the console lines that have a text in them.
+         */
+        get: operations["find_in_console_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace}/runs/{run_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetRunEvents
+         * @description A run's events as they are in the log, by version, with where they lie in run.events.
+         */
+        get: operations["get_events_of_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace}/runs/{run_id}/files": {
         parameters: {
             query?: never;
@@ -493,6 +633,26 @@ export interface paths {
         get: operations["get_records_of_run"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workspaces/{workspace}/runs/{run_id}/reproduce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * ReproduceRun
+         * @description Create a run of the same code, call, packages and Python as this one had.
+         */
+        post: operations["reproduce_run"];
         delete?: never;
         options?: never;
         head?: never;
@@ -712,6 +872,43 @@ export interface components {
             size: number;
         };
         /**
+         * BulkCommand
+         * @description The same command to each of these runs, under one `command_id` if it has one.
+         */
+        BulkCommand: {
+            command: components["schemas"]["Cancel"] | components["schemas"]["SetTags"] | components["schemas"]["RemoveTags"] | components["schemas"]["Archive"] | components["schemas"]["Reactivate"] | components["schemas"]["Delete"];
+            run_ids: string[];
+        };
+        /**
+         * BulkOutcome
+         * @description What came of the command to one run.
+         *
+         *         `refused`: `code` and `message` say why. `unknown`: no reply came in time; the same command
+         *         may be sent again under the same id.
+         */
+        BulkOutcome: {
+            /** @default null */
+            code: string | null;
+            /** @default null */
+            message: string | null;
+            /** @enum {unknown} */
+            outcome: "accepted" | "refused" | "unchanged" | "unknown";
+            /** @description 32 hex digits */
+            run_id: string;
+            /** @default null */
+            status: components["schemas"]["RunStatus"] | null;
+            /** @default null */
+            watermark: string | null;
+        };
+        /**
+         * BulkResult
+         * @description What came of it for each run, in the order in which they were named.
+         */
+        BulkResult: {
+            command_id: string;
+            results: components["schemas"]["BulkOutcome"][];
+        };
+        /**
          * Cancel
          * @description Stop the run.
          */
@@ -869,6 +1066,36 @@ export interface components {
             waiting_runs: string[];
         };
         /**
+         * ConsoleLine
+         * @description A line as it was written, ANSI sequences too; `stream` is stdout, stderr or system.
+         */
+        ConsoleLine: {
+            attempt: number;
+            line: string;
+            number: number;
+            stream: string;
+            time: string;
+        };
+        /**
+         * ConsoleMatches
+         * @description How many lines have the text, and the numbers of the first of them.
+         */
+        ConsoleMatches: {
+            numbers: number[];
+            total: number;
+        };
+        /**
+         * ConsoleWindow
+         * @description Lines in the order of their numbers; `total` counts all of the run.
+         *
+         *         `cursor` is the last line's place, as pages of log lines have it; None without a line.
+         */
+        ConsoleWindow: {
+            cursor: string | null;
+            lines: components["schemas"]["ConsoleLine"][];
+            total: number;
+        };
+        /**
          * Delete
          * @description Delete a run that is over or never began: its rows and files go, its id stays taken.
          */
@@ -982,6 +1209,14 @@ export interface components {
             /** @default {} */
             details: Record<string, never>;
             message: string;
+        };
+        /**
+         * EventPage
+         * @description Some of a run's events, by version; `total` is how many it has.
+         */
+        EventPage: {
+            events: components["schemas"]["LoggedEvent"][];
+            total: number;
         };
         /**
          * ExperimentCreation
@@ -1154,6 +1389,26 @@ export interface components {
         LogPage: {
             cursor: string | null;
             lines: components["schemas"]["LogLine"][];
+        };
+        /**
+         * LoggedEvent
+         * @description One event: what it says (`data`, JSON), what it is, and where it lies in run.events.
+         *
+         *         `time` is when it was decided, `received` when Kafka took it in.
+         */
+        LoggedEvent: {
+            attempt: number;
+            command_id: string;
+            data: unknown;
+            id: string;
+            offset: number;
+            partition: number;
+            received: string;
+            source: string;
+            status: string;
+            time: string;
+            type: string;
+            version: number;
         };
         /**
          * MetricBatch
@@ -1377,6 +1632,23 @@ export interface components {
             type: "remove_tags";
         };
         /**
+         * Reproduction
+         * @description The run that shall repeat another: its id, which the client makes, and what it is called.
+         */
+        Reproduction: {
+            /**
+             * @description made once by the client and kept over retries; left out, one is made here
+             * @default null
+             */
+            command_id: string | null;
+            /** @default  */
+            created_by: string;
+            /** @default null */
+            display_name: string | null;
+            /** @description 32 hex digits */
+            run_id: string;
+        };
+        /**
          * ResolvedEnvironment
          * @description What a script really ran in, after everything was resolved.
          *
@@ -1586,6 +1858,51 @@ export interface components {
             writer: string;
         };
         /**
+         * RunRow
+         * @description A run in a table; `values` has one for each column that was asked for, in that order.
+         */
+        RunRow: {
+            archived: boolean;
+            attempt: number;
+            compute_target: string | null;
+            created: string;
+            created_by: string;
+            description: string;
+            display_name: string;
+            ended: string | null;
+            experiment: string;
+            experiment_id: string;
+            parent_run_id: string | null;
+            reproduces: string | null;
+            run_id: string;
+            started: string | null;
+            /**
+             * @description a run's status; a newer version may have others than these
+             * @example NotStarted
+             * @example Starting
+             * @example Queued
+             * @example Provisioning
+             * @example Preparing
+             * @example Running
+             * @example Paused
+             * @example NotResponding
+             * @example Finalizing
+             * @example CancelRequested
+             * @example Completed
+             * @example Failed
+             * @example Canceled
+             */
+            status: string;
+            tags: {
+                [key: string]: string;
+            };
+            /** @enum {unknown} */
+            type: "interactive" | "script";
+            updated: string;
+            values: (string | number | ("-Infinity" | "Infinity" | "NaN") | null)[];
+            version: number;
+        };
+        /**
          * RunStatus
          * @description Where a run is in its life; the value is what every door shows.
          * @enum {unknown}
@@ -1634,6 +1951,17 @@ export interface components {
             type: "interactive" | "script";
             updated: string;
             version: number;
+        };
+        /**
+         * RunTable
+         * @description The rows from `offset` on. `total` counts the runs until `as_of`, `newer` those since.
+         */
+        RunTable: {
+            as_of: string;
+            newer: number;
+            offset: number;
+            rows: components["schemas"]["RunRow"][];
+            total: number;
         };
         /**
          * RunWarning
@@ -1858,6 +2186,16 @@ export interface components {
             time: string;
         };
         /**
+         * TableColumns
+         * @description The names in use, the most frequent first; at most so many of each kind as were asked for.
+         */
+        TableColumns: {
+            metrics: components["schemas"]["UsedName"][];
+            params: components["schemas"]["UsedName"][];
+            properties: components["schemas"]["UsedName"][];
+            tags: components["schemas"]["UsedName"][];
+        };
+        /**
          * TakeSnapshot
          * @description Keep the run's code, whose manifest and blobs are here already. A run has one snapshot.
          */
@@ -1876,6 +2214,14 @@ export interface components {
             snapshot_id: string;
             /** @enum {unknown} */
             type: "take_snapshot";
+        };
+        /**
+         * UsedName
+         * @description A name, and how many of the runs have something under it.
+         */
+        UsedName: {
+            name: string;
+            runs: number;
         };
         /**
          * View
@@ -2012,7 +2358,10 @@ export interface operations {
     download_blob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description such as bytes=0-65535; answered with 206 */
+                Range?: string | null;
+            };
             path: {
                 /** @description tenant boundary */
                 workspace: string;
@@ -2052,6 +2401,15 @@ export interface operations {
             };
             /** @description There is no such thing in this workspace. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The range has no byte of what there is. */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2117,6 +2475,60 @@ export interface operations {
             };
             /** @description More bytes, or points, than the limit, which the message names. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    send_command_to_runs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkCommand"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2791,11 +3203,86 @@ export interface operations {
             };
         };
     };
+    watch_runs: {
+        parameters: {
+            query: {
+                /** @description ids, at most 100 */
+                run: string[];
+                /** @description tell of new points too */
+                points?: boolean;
+                /** @description tell of new console lines too */
+                lines?: boolean;
+                /** @description as Last-Event-ID, for who cannot set headers */
+                after?: string | null;
+            };
+            header?: {
+                /** @description go on behind this; goes before from */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description server-sent events: begin, event, points, moved, lines, more_lines, reset */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["ServerSentEvent"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_runs: {
         parameters: {
             query?: {
+                /** @description only these, in sight or not */
+                run?: string[] | null;
                 /** @description only runs of this experiment */
                 experiment?: string | null;
+                /** @description stands in the display name, the id or a tag, in any case */
+                text?: string;
                 /** @description any of these */
                 status?: components["schemas"]["RunStatus"][] | null;
                 type?: "script" | "interactive" | null;
@@ -2936,6 +3423,81 @@ export interface operations {
             };
         };
     };
+    get_table_columns: {
+        parameters: {
+            query?: {
+                /** @description only these, in sight or not */
+                run?: string[] | null;
+                /** @description only runs of this experiment */
+                experiment?: string | null;
+                /** @description stands in the display name, the id or a tag, in any case */
+                text?: string;
+                /** @description any of these */
+                status?: components["schemas"]["RunStatus"][] | null;
+                type?: "script" | "interactive" | null;
+                /** @description name:value, or name for any value; all of these */
+                tag?: string[] | null;
+                /** @description name:value, or name for any value; all of these */
+                property?: string[] | null;
+                /** @description only children of this run */
+                parent?: string | null;
+                /** @description with parent: its children's children too, and theirs */
+                recursive?: boolean;
+                /** @description also runs that have a parent; with parent it means nothing */
+                children?: boolean;
+                /** @description those in sight, those archived, or all */
+                archived?: "false" | "true" | "all";
+                limit?: number;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableColumns"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     resolve_run: {
         parameters: {
             query: {
@@ -2993,6 +3555,88 @@ export interface operations {
             };
             /** @description Refused: the run's status, or what it holds, does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_run_table: {
+        parameters: {
+            query?: {
+                /** @description only these, in sight or not */
+                run?: string[] | null;
+                /** @description only runs of this experiment */
+                experiment?: string | null;
+                /** @description stands in the display name, the id or a tag, in any case */
+                text?: string;
+                /** @description any of these */
+                status?: components["schemas"]["RunStatus"][] | null;
+                type?: "script" | "interactive" | null;
+                /** @description name:value, or name for any value; all of these */
+                tag?: string[] | null;
+                /** @description name:value, or name for any value; all of these */
+                property?: string[] | null;
+                /** @description only children of this run */
+                parent?: string | null;
+                /** @description with parent: its children's children too, and theirs */
+                recursive?: boolean;
+                /** @description also runs that have a parent; with parent it means nothing */
+                children?: boolean;
+                /** @description those in sight, those archived, or all */
+                archived?: "false" | "true" | "all";
+                /** @description param:NAME, tag:NAME, property:NAME, last:KEY, min:KEY or max:KEY */
+                column?: string[] | null;
+                /** @description an attribute or a column; with a minus downwards */
+                sort?: string;
+                /** @description only runs created until then */
+                as_of?: string | null;
+                offset?: number;
+                limit?: number;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunTable"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3573,6 +4217,245 @@ export interface operations {
             };
         };
     };
+    get_console_of_run: {
+        parameters: {
+            query?: {
+                /** @description the first line's number */
+                from?: number;
+                limit?: number;
+                /** @description only the last so many; instead of limit */
+                tail?: number | null;
+                /** @description any of these */
+                stream?: ("stdout" | "stderr" | "system")[] | null;
+                /** @description all unless given */
+                attempt?: number | null;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+                /** @description 32 hex digits */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleWindow"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_in_console_of_run: {
+        parameters: {
+            query: {
+                /** @description in any case of letters */
+                text: string;
+                limit?: number;
+                /** @description any of these */
+                stream?: ("stdout" | "stderr" | "system")[] | null;
+                /** @description all unless given */
+                attempt?: number | null;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+                /** @description 32 hex digits */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsoleMatches"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_events_of_run: {
+        parameters: {
+            query?: {
+                /** @description behind the event with this version */
+                after?: number | null;
+                order?: "asc" | "desc";
+                limit?: number;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+                /** @description 32 hex digits */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_files_of_run: {
         parameters: {
             query?: {
@@ -3653,10 +4536,15 @@ export interface operations {
             query?: {
                 /** @description the newest unless given */
                 attempt?: number | null;
+                /** @description to be shown in place: pictures, and text as plain text */
+                inline?: boolean;
                 /** @description wait until this is visible, as a write returned it: topic/partition/offset */
                 watermark?: string[] | null;
             };
-            header?: never;
+            header?: {
+                /** @description such as bytes=0-65535; answered with 206 */
+                Range?: string | null;
+            };
             path: {
                 /** @description tenant boundary */
                 workspace: string;
@@ -3698,6 +4586,15 @@ export interface operations {
             };
             /** @description There is no such thing in this workspace. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The range has no byte of what there is. */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4016,6 +4913,92 @@ export interface operations {
             };
             /** @description There is no such thing in this workspace. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reproduce_run: {
+        parameters: {
+            query?: {
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+                /** @description 32 hex digits */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reproduction"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandResult"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There is no such thing in this workspace. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Refused: the run's status, or what it holds, does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
