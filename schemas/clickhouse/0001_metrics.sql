@@ -56,47 +56,42 @@ SETTINGS index_granularity_bytes = 262144;
 
 -- The points are put in order of (key, place in the batch), as one number, and cut where the key
 -- changes; a key that stands twice in `keys` is one key. Every step but the sort is linear, and the
--- sort too where a batch has its keys in order.
+-- sort too where a batch has its keys in order. ClickHouse plans a view anew for each INSERT, which
+-- for a small one is most of the work: so there are as few expressions as possible, and all that
+-- belongs to a point goes through them as one tuple.
 CREATE MATERIALIZED VIEW IF NOT EXISTS {storage}.points_from_landing TO {storage}.points AS
 SELECT
     workspace,
     toFixedString(unhex(run_id), 16) AS run_id,
-    arrayDistinct(keys)[key_number] AS key,
+    arrayDistinct(keys)[own.1[1]] AS key,
     attempt,
     writer,
     seq,
-    own_steps AS steps,
-    own_times AS times,
-    own_values AS `values`,
-    own_indexes AS indexes,
+    own.2 AS steps,
+    own.3 AS times,
+    own.4 AS `values`,
+    own.5 AS indexes,
     bitNot(_o) AS precedence
 FROM
 (
-    SELECT *, arrayMap((key, before) -> key != before, ordered_keys, arrayPushFront(arrayPopBack(ordered_keys), toUInt32(0))) AS begins
-    FROM
-    (
-        SELECT
-            *,
-            arrayMap(place -> toUInt32(bitShiftRight(place, 32)), places) AS ordered_keys,
-            arrayMap(place -> toUInt32(place), places) AS positions
-        FROM
-        (
-            SELECT
-                workspace, run_id, attempt, writer, seq, keys, steps, `values`, times, _o,
-                arraySort(arrayMap(
-                    (key, position) -> bitOr(bitShiftLeft(toUInt64(key_numbers[key]), 32), position),
-                    key_index, arrayEnumerate(key_index)
-                )) AS places
-            FROM (SELECT *, arrayEnumerateDense(keys) AS key_numbers FROM {storage}.metrics_landing)
-        )
-    )
+    SELECT
+        workspace, run_id, attempt, writer, seq, keys, _o,
+        arrayMap(
+            place -> (
+                toUInt32(bitShiftRight(place, 32)),
+                steps[toUInt32(place)],
+                fromUnixTimestamp64Micro(times[toUInt32(place)], 'UTC'),
+                `values`[toUInt32(place)],
+                toUInt32(toUInt32(place) - 1)
+            ),
+            arraySort(arrayMap(
+                (key, position) -> bitOr(bitShiftLeft(toUInt64(arrayEnumerateDense(keys)[key]), 32), position),
+                key_index, arrayEnumerate(key_index)
+            ))
+        ) AS points
+    FROM {storage}.metrics_landing
 )
-ARRAY JOIN
-    arrayFilter((key, begins) -> begins, ordered_keys, begins) AS key_number,
-    arraySplit((step, begins) -> begins, arrayMap(position -> steps[position], positions), begins) AS own_steps,
-    arraySplit((time, begins) -> begins, arrayMap(position -> fromUnixTimestamp64Micro(times[position], 'UTC'), positions), begins) AS own_times,
-    arraySplit((value, begins) -> begins, arrayMap(position -> `values`[position], positions), begins) AS own_values,
-    arraySplit((`index`, begins) -> begins, arrayMap(position -> toUInt32(position - 1), positions), begins) AS own_indexes;
+ARRAY JOIN arraySplit((point, difference) -> difference != 0, points, arrayDifference(points.1)) AS own;
 
 -- For each fixed run of 1,000 steps. min and max are of finite values; without one they are
 -- inf and -inf. `last` orders by step, then by time, and is a total order (the value's bits, since
@@ -123,35 +118,27 @@ SELECT
     run_id,
     key,
     attempt,
-    bucket,
-    arrayMin(arrayMap(value -> if(isFinite(value), value, inf), own_values)) AS value_min,
-    arrayMax(arrayMap(value -> if(isFinite(value), value, -inf), own_values)) AS value_max,
-    arrayMin(own_steps) AS first_step,
-    arrayMax(own_candidates) AS last
+    own.1[1] AS bucket,
+    arrayMin(value -> if(isFinite(value), value, inf), own.2) AS value_min,
+    arrayMax(value -> if(isFinite(value), value, -inf), own.2) AS value_max,
+    arrayMin(own.3.1) AS first_step,
+    arrayMax(own.3) AS last
 FROM
 (
-    SELECT *, arrayMap((bucket, before) -> bucket != before, buckets, arrayPushFront(arrayPopBack(buckets), buckets[1] - 1)) AS begins
-    FROM
-    (
-        SELECT
-            workspace, run_id, key, attempt, steps, `values`,
-            -- intDiv rounds towards zero; step - step % 1000 would overflow near -2^63
-            arrayMap(step -> intDiv(step, 1000) - (step < 0 AND step % 1000 != 0), steps) AS buckets,
-            arrayZip(
-                steps,
-                times,
-                arrayMap(step -> seq, steps),
-                arrayMap(`index` -> toUInt32(`index` + 1), indexes),
-                arrayMap(value -> reinterpretAsUInt64(value), `values`)
-            ) AS candidates
-        FROM {storage}.points
-    )
+    SELECT
+        workspace, run_id, key, attempt,
+        arrayMap(
+            (step, time, value, `index`) -> (
+                -- intDiv rounds towards zero; step - step % 1000 would overflow near -2^63
+                intDiv(step, 1000) - (step < 0 AND step % 1000 != 0),
+                value,
+                (step, time, seq, toUInt32(`index` + 1), reinterpretAsUInt64(value))
+            ),
+            steps, times, `values`, indexes
+        ) AS points
+    FROM {storage}.points
 )
-ARRAY JOIN
-    arrayFilter((bucket, begins) -> begins, buckets, begins) AS bucket,
-    arraySplit((step, begins) -> begins, steps, begins) AS own_steps,
-    arraySplit((value, begins) -> begins, `values`, begins) AS own_values,
-    arraySplit((candidate, begins) -> begins, candidates, begins) AS own_candidates;
+ARRAY JOIN arraySplit((point, difference) -> difference != 0, points, arrayDifference(points.1)) AS own;
 
 -- A writer numbers its batches 0, 1, 2, …: a hole is a loss, and two hashes under one number are
 -- two contents, of which the first is shown.
