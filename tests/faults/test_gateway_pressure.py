@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from aiokafka import TopicPartition
 
 from runhistory.kafka.clients import open_consumer, open_producer
 from runhistory.kafka.topics import partitions_of
@@ -80,7 +79,7 @@ async def _seqs(bootstrap: str, workspace: str) -> set[int]:
     import json
 
     consumer = await open_consumer(bootstrap, client_id="test")
-    places: list[TopicPartition] = partitions_of("run.metrics")
+    places = partitions_of("run.metrics")
     consumer.assign(places)
     try:
         ends = await consumer.end_offsets(places)

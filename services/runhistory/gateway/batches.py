@@ -74,7 +74,7 @@ async def take_batch(
         subject=run_id,
         time=datetime.now(UTC),
     )
-    watermark = await gateway.appender.append(kind.topic, run_id.encode(), batch.value, headers)
+    watermark = await gateway.appender.append(kind.topic, run_id, batch.value, headers)
     metrics.GATEWAY_BATCHES.labels(kind.topic).inc()
     metrics.GATEWAY_BATCH_BYTES.labels(kind.topic).inc(len(batch.value))
     if batch.points:

@@ -38,9 +38,7 @@ async def send_heartbeat(
         time=datetime.now(UTC),
     )
     record = encode_heartbeat(heartbeat)
-    await request.gateway.appender.append(
-        HEARTBEATS_TOPIC, record.key, record.value, record.headers
-    )
+    await request.gateway.appender.append(HEARTBEATS_TOPIC, run_id, record.value, record.headers)
 
 
 HANDLERS: Final = (send_heartbeat,)

@@ -86,9 +86,11 @@ def load_topics() -> dict[str, Topic]:
     return dict(_topics_file().topics)
 
 
-def partitions_of(topic: str) -> list[TopicPartition]:
+@cache
+def partitions_of(topic: str) -> Sequence[TopicPartition]:
     """Every partition of a topic; the count is fixed, and `ensure_topics` has checked it."""
-    return [TopicPartition(topic, number) for number in range(load_topics()[topic].partitions)]
+    declared = _topics_file().topics[topic]
+    return tuple(TopicPartition(topic, number) for number in range(declared.partitions))
 
 
 def place_of(topic: str, key: str) -> TopicPartition:
