@@ -2,11 +2,12 @@
 
 The sink commits its offsets after ClickHouse has answered, so a committed offset beyond a
 record means that every reader sees the record. Offsets are asked of Kafka only while somebody
-waits, and all who wait share each answer.
+waits, only of the partitions that somebody waits for, and all who wait share each answer.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -38,6 +39,7 @@ class Watermarks:
         self._coordinator: int | None = None
         self._ends = LogEnds(bootstrap, f"{client_id}-ends")
         self._committed: dict[TopicPartition, int] = {}
+        self._awaited: Counter[TopicPartition] = Counter()
         self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
 
@@ -47,6 +49,8 @@ class Watermarks:
         Raises:
             NotYetVisible: it has not after `seconds`.
         """
+        places = [TopicPartition(one.topic, one.partition) for one in watermarks]
+        self._awaited.update(places)
         try:
             await self._until(lambda: all(map(self.has_passed, watermarks)), seconds)
         except TimeoutError as error:
@@ -55,6 +59,8 @@ class Watermarks:
                 f"What was written at {behind} is not visible after {seconds:g} s: it is safe in "
                 "the log, and ClickHouse is behind. Try again, or read without a watermark."
             ) from error
+        finally:
+            self._awaited.subtract(places)
 
     async def catch_up(self, run_id: str, seconds: float) -> None:
         """Return when the sink has passed every event that the run has now.
@@ -122,7 +128,10 @@ class Watermarks:
             admin = await self._open()
             if self._coordinator is None:
                 self._coordinator = await admin.find_coordinator(SINK_GROUP)
-            found = await admin.list_consumer_group_offsets(SINK_GROUP, self._coordinator)
+            awaited = list(+self._awaited)
+            found = await admin.list_consumer_group_offsets(
+                SINK_GROUP, self._coordinator, awaited or None
+            )
         except BaseException:
             await self._close()
             raise
@@ -130,7 +139,7 @@ class Watermarks:
             # What a broker answers that is not the group's coordinator any more: the library
             # drops the error. Offsets known are never taken back, so nothing is lost by asking.
             self._coordinator = None
-        self._committed |= {place: committed.offset for place, committed in found.items()}
+        self._committed |= {place: one.offset for place, one in found.items() if one.offset >= 0}
 
     async def _open(self) -> AIOKafkaAdminClient:
         if self._admin is None:

@@ -29,9 +29,16 @@ class MovingCoordinator:
     async def find_coordinator(self, group: str) -> int:
         return self.coordinator
 
-    async def list_consumer_group_offsets(self, group: str, node: int) -> dict[Any, Any]:
-        """As the library does: another broker's NOT_COORDINATOR becomes an empty answer."""
-        return {PLACE: OffsetAndMetadata(self.offset, "")} if node == self.coordinator else {}
+    async def list_consumer_group_offsets(
+        self, group: str, node: int, places: list[TopicPartition] | None
+    ) -> dict[Any, Any]:
+        """As the library does: another broker's NOT_COORDINATOR becomes an empty answer, and a
+        partition that is asked for and has no offset -1."""
+        self.asked = places
+        if node != self.coordinator:
+            return {}
+        offsets = {PLACE: self.offset}
+        return {one: OffsetAndMetadata(offsets.get(one, -1), "") for one in places or offsets}
 
 
 @pytest.fixture
@@ -56,3 +63,16 @@ async def test_an_empty_answer_takes_nothing_back(kafka: MovingCoordinator) -> N
     assert known.has_passed(Watermark("run.events", 0, 4))
     with pytest.raises(NotYetVisible):
         await known.wait([Watermark("run.events", 0, 5)], seconds=0.2)
+
+
+async def test_kafka_is_asked_of_the_partitions_that_somebody_waits_for(
+    kafka: MovingCoordinator,
+) -> None:
+    known = Watermarks("nowhere", "test")
+    await known.wait([Watermark("run.events", 0, 4)], seconds=5)
+    assert kafka.asked == [PLACE]
+    with pytest.raises(NotYetVisible):
+        await known.wait([Watermark("run.events", 3, 0)], seconds=0.1)
+    assert kafka.asked == [TopicPartition("run.events", 3)]
+    await known.ask()
+    assert kafka.asked is None, "all of them, when nobody waits"
