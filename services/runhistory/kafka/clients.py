@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 
 from runhistory.kafka.broken_connections import tell_of_broken_connections
+from runhistory.kafka.compression import compress_at_level_1
 from runhistory.kafka.topics import MAX_MESSAGE_BYTES, partition_of
 
 CLOSE_SECONDS: Final = 5
@@ -18,6 +19,7 @@ BATCH_BYTES: Final = 524_288
 log: Any = structlog.get_logger(__name__)
 
 tell_of_broken_connections()
+compress_at_level_1()
 
 
 async def open_producer(
