@@ -2,9 +2,9 @@
 
 Two parsers read these bytes, msgspec here and ClickHouse later, and they differ: of two equal
 JSON keys one takes the last and the other the first, 2^63 wraps in one of them, `1e3` is a step
-for one alone. So everything that both could read differently is refused here, and the stored
-message is put together anew: workspace, run and attempt come from the URL and the caller's
-token, never from the body, and the checked arrays are spliced in byte for byte.
+for one alone. So everything that both could read differently is refused here. Workspace, run and
+attempt come from the URL and the caller's token, never from the body: a checked body has each of
+the batch's names once and no other, and so it is spliced in behind them byte for byte.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -110,6 +110,7 @@ DEFAULT_LIMITS: Final = Limits()
 _batch_decoder: Final = msgspec.json.Decoder(MetricBatch)
 _raw_decoder: Final = msgspec.json.Decoder(_RawBatch)
 _NAMES: Final = _RawBatch.__struct_fields__
+_WHITESPACE: Final = b" \t\r\n"
 
 
 def check(body: bytes, limits: Limits = DEFAULT_LIMITS) -> MetricBatch:
@@ -159,9 +160,12 @@ def check(body: bytes, limits: Limits = DEFAULT_LIMITS) -> MetricBatch:
 
 
 def splice(body: bytes, *, workspace: str, run_id: str, attempt: int) -> bytes:
-    """The stored message for a checked body: our envelope around the client's arrays."""
-    raw = _raw_decoder.decode(body)
+    """The stored message for a checked body: our envelope around what the client sent."""
     envelope = msgspec.json.encode({"workspace": workspace, "run_id": run_id, "attempt": attempt})
+    if b"\\" not in body:
+        return envelope[:-1] + b"," + body.strip(_WHITESPACE)[1:]
+    # A name may be spelled `"k\u0065ys"`, which not everybody reads as msgspec does.
+    raw = _raw_decoder.decode(body)
     columns = b"".join(b',"' + name.encode() + b'":' + bytes(getattr(raw, name)) for name in _NAMES)
     return envelope[:-1] + columns + b"}"
 
