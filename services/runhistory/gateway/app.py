@@ -9,6 +9,7 @@ from runhistory import __version__
 from runhistory.gateway import (
     bulk_routes,
     compute_routes,
+    curve_routes,
     event_routes,
     experiment_routes,
     health_routes,
@@ -46,6 +47,7 @@ def create_app(gateway: Gateway | None = None) -> Litestar:
                     *table_routes.HANDLERS,
                     *read_routes.HANDLERS,
                     *page_routes.HANDLERS,
+                    *curve_routes.HANDLERS,
                     *record_routes.HANDLERS,
                     *heartbeat_routes.HANDLERS,
                     *event_routes.HANDLERS,

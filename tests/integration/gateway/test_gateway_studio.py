@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 import httpx
@@ -175,3 +176,24 @@ async def test_a_part_of_a_blob(client: GatewayClient) -> None:
     answer = await client.http.get(f"/blobs/{digest}", headers={"Range": f"bytes={len(data)}-"})
     assert error_of(answer, 416)["code"] == "range_not_satisfiable"
     assert answer.headers["content-range"] == f"bytes */{len(data)}"
+
+
+async def test_curves_come_as_numbers_behind_a_header(client: GatewayClient) -> None:
+    run_id = await client.start()
+    answer = await client.log(run_id, batch(100, values=[*range(99), "Infinity"]))
+    asked = {"run": run_id, "key": ["loss", "other"], "points": 10, "from": 10, "to": 99}
+    watermark = {"watermark": answer.json()["watermark"]}
+    found = await client.http.get("/curves", params={**asked, **watermark})
+    assert found.headers["content-type"] == "application/vnd.runhistory.curves"
+    length = int.from_bytes(found.content[:4], "little")
+    header = json.loads(found.content[4 : 4 + length])
+    (curve,) = header["curves"]
+    assert (curve["count"], curve["rows"], header["width"]) == (89, 9, 10)
+    assert (curve["special"]["steps"], curve["special"]["values"]) == ([99], ["Infinity"])
+    assert len(found.content) == 4 + length + 8 * curve["rows"] * len(curve["columns"])
+
+    error_of(await client.http.get("/curves", params={"run": run_id}), 400)
+    many = {"run": [new_run_id() for _ in range(20)], "key": [f"k{n}" for n in range(51)]}
+    assert "1020 curves" in error_of(await client.http.get("/curves", params=many), 400)["message"]
+    none = await client.http.get("/curves", params={"run": new_run_id(), "key": "loss"})
+    assert b'"curves":[]' in none.content

@@ -122,6 +122,26 @@ export interface paths {
         patch: operations["update_compute_target"];
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace}/curves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetCurves
+         * @description Curves of these metrics of these runs: their points, or the extremes of buckets of them.
+         */
+        get: operations["get_curves"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace}/events": {
         parameters: {
             query?: never;
@@ -1094,6 +1114,39 @@ export interface components {
             cursor: string | null;
             lines: components["schemas"]["ConsoleLine"][];
             total: number;
+        };
+        /**
+         * CurveHeader
+         * @description One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
+         *
+         *         `count` is of the finite points in the range; the steps and times (µs since 1970) are those of
+         *         all points there. `special` has those whose value is NaN or infinite.
+         */
+        CurveHeader: {
+            at: number;
+            attempt: number | null;
+            columns: string[];
+            count: number;
+            first_step: number;
+            first_time: number;
+            key: string;
+            /** @enum {unknown} */
+            kind: "buckets" | "points";
+            last_step: number;
+            last_time: number;
+            rows: number;
+            run_id: string;
+            special: components["schemas"]["Special"];
+        };
+        /**
+         * CurvesHeader
+         * @description The header: what stands in the numbers behind it. `width` is a bucket's, on the axis `x`.
+         */
+        CurvesHeader: {
+            curves: components["schemas"]["CurveHeader"][];
+            width: number;
+            /** @enum {unknown} */
+            x: "step" | "time";
         };
         /**
          * Delete
@@ -2114,6 +2167,20 @@ export interface components {
             snapshot_id: string;
         };
         /**
+         * Special
+         * @description Points whose value is no number to draw: how many, and the first of them in their order.
+         */
+        Special: {
+            /** @default 0 */
+            count: number;
+            /** @default [] */
+            steps: number[];
+            /** @default [] */
+            times: number[];
+            /** @default [] */
+            values: (number | ("-Infinity" | "Infinity" | "NaN"))[];
+        };
+        /**
          * SqlAnswer
          * @description Rows as lists in the columns' order. `type` is ClickHouse's and says how a value is written.
          *
@@ -2856,6 +2923,73 @@ export interface operations {
             };
             /** @description Refused: the run's status, or what it holds, does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_curves: {
+        parameters: {
+            query: {
+                /** @description ids */
+                run: string[];
+                /** @description these metrics */
+                key: string[];
+                /** @description what they are drawn over */
+                x?: "step" | "time";
+                /** @description a step, or µs since 1970 */
+                from?: number | null;
+                /** @description this one too */
+                to?: number | null;
+                /** @description at most so many places each */
+                points?: number;
+                /** @description `latest`: an attempt hides earlier ones from its own first step on */
+                attempt?: string;
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the header, which says where in the float64 numbers behind it each curve is; see docs/curves.md */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.runhistory.curves": components["schemas"]["CurvesHeader"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

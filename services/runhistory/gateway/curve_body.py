@@ -1,0 +1,94 @@
+"""Drawn curves as bytes: a header in JSON, and columns of numbers that a browser need not parse.
+
+    4 bytes            the header's length L, little-endian
+    L bytes            the header, JSON in UTF-8, padded with blanks until 4 + L is a multiple of 8
+    8 bytes each       numbers, float64, little-endian: all columns of all curves, one by one
+
+In JavaScript all numbers are `new Float64Array(buffer, 4 + L)`, and a column is a `subarray` of
+that. Twenty curves of 1,000 buckets are 1.9 MB so, and nothing is copied or parsed.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from runhistory.query.drawn import (
+    BUCKET_COLUMNS,
+    POINT_COLUMNS,
+    Axis,
+    DrawnCurve,
+    DrawnCurves,
+    Special,
+)
+
+MEDIA_TYPE = "application/vnd.runhistory.curves"
+
+
+class CurveHeader(Struct, frozen=True, kw_only=True):
+    """One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
+
+    `count` is of the finite points in the range; the steps and times (µs since 1970) are those of
+    all points there. `special` has those whose value is NaN or infinite.
+    """
+
+    run_id: str
+    key: str
+    attempt: int | None
+    kind: Literal["points", "buckets"]
+    count: int
+    first_step: int
+    last_step: int
+    first_time: int
+    last_time: int
+    at: int
+    rows: int
+    columns: Sequence[str]
+    special: Special
+
+
+class CurvesHeader(Struct, frozen=True):
+    """The header: what stands in the numbers behind it. `width` is a bucket's, on the axis `x`."""
+
+    x: Axis
+    width: int
+    curves: list[CurveHeader]
+
+
+def encode_curves(drawn: DrawnCurves, x: Axis) -> bytes:
+    """The bytes of an answer."""
+    header = msgspec.json.encode(CurvesHeader(x, drawn.width, list(_headers(drawn.curves))))
+    header += b" " * (-(4 + len(header)) % 8)
+    numbers = array("d")
+    for curve in drawn.curves:
+        for column in curve.data:
+            numbers.extend(column)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return len(header).to_bytes(4, "little") + header + numbers.tobytes()
+
+
+def _headers(curves: Sequence[DrawnCurve]) -> Iterator[CurveHeader]:
+    at = 0
+    for curve in curves:
+        columns = POINT_COLUMNS if curve.is_whole else BUCKET_COLUMNS
+        rows = len(curve.data[0])
+        yield CurveHeader(
+            run_id=curve.name.run_id,
+            key=curve.name.key,
+            attempt=curve.name.attempt,
+            kind="points" if curve.is_whole else "buckets",
+            count=curve.count,
+            first_step=curve.extent.first_step,
+            last_step=curve.extent.last_step,
+            first_time=curve.extent.first_time,
+            last_time=curve.extent.last_time,
+            at=at,
+            rows=rows,
+            columns=columns,
+            special=curve.special,
+        )
+        at += rows * len(columns)

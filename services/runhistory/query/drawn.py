@@ -1,0 +1,76 @@
+"""Curves as they are drawn: what is asked for, and what is answered."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from runhistory.query.curve_plan import LEAST, MOST, CurveName
+from runhistory.query.metrics import Value
+
+Axis = Literal["step", "time"]
+
+POINT_COLUMNS: Final = ("step", "time", "value")
+BUCKET_COLUMNS: Final = tuple(
+    f"{which}_{what}" for which in ("min", "max", "first", "last") for what in POINT_COLUMNS
+)
+MAX_SPECIAL: Final = 1_000
+
+
+class Range(Struct, frozen=True):
+    """From `low` to `high`, both included, on the axis `x`; times are µs since 1970."""
+
+    x: Axis = "step"
+    low: int = LEAST
+    high: int = MOST
+
+
+EVERYTHING: Final = Range()
+
+
+class Special(Struct, frozen=True):
+    """Points whose value is no number to draw: how many, and the first of them in their order."""
+
+    count: int = 0
+    steps: Sequence[int] = ()
+    times: Sequence[int] = ()
+    values: Sequence[Value] = ()
+
+
+class Extent(Struct, frozen=True):
+    """Where the points in the range begin and end, those that are no numbers too."""
+
+    first_step: int
+    last_step: int
+    first_time: int
+    last_time: int
+
+    def on(self, x: Axis) -> tuple[int, int]:
+        """The first and the last place on an axis."""
+        if x == "step":
+            return self.first_step, self.last_step
+        return self.first_time, self.last_time
+
+
+class DrawnCurve(Struct, frozen=True, kw_only=True):
+    """One curve: its points, if `is_whole`, or its buckets; `count` is of the finite points.
+
+    `data` has a list of equal length for each of POINT_COLUMNS or BUCKET_COLUMNS, in order of x.
+    """
+
+    name: CurveName
+    is_whole: bool
+    count: int
+    extent: Extent
+    data: Sequence[Sequence[float]]
+    special: Special = Special()
+
+
+class DrawnCurves(Struct, frozen=True):
+    """Curves by run, key and attempt; those without a point in the range are not there.
+
+    A bucket is so wide, and its borders are multiples of that.
+    """
+
+    width: int
+    curves: list[DrawnCurve]
