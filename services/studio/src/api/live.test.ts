@@ -71,8 +71,9 @@ describe("what is pushed", () => {
     vi.mocked(fetchRaw).mockImplementation((_, init) => gateway.fetch(init ?? {}));
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     stop();
+    await wait();
     vi.useRealTimers();
     vi.unstubAllGlobals();
   });

@@ -14,11 +14,25 @@ export type Shortcut = {
   run: (event: KeyboardEvent) => void;
 };
 
+const KEY = "runhistory.shortcuts";
+
 class Shortcuts {
+  /** Who speaks to the computer, or types by accident, can turn letters off (WCAG 2.1.4). */
+  #lettersAreOff = $state(localStorage.getItem(KEY) === "off");
   #groups = $state.raw<readonly Shortcut[][]>([]);
 
   /** All of them, the newest group first: a page's key goes before the shell's. */
   readonly all = $derived(this.#groups.toReversed().flat());
+
+  get lettersAreOff(): boolean {
+    return this.#lettersAreOff;
+  }
+
+  /** Whether keys that are characters do something; arrows always do. */
+  turnLetters(on: boolean): void {
+    localStorage.setItem(KEY, on ? "on" : "off");
+    this.#lettersAreOff = !on;
+  }
 
   /** Add some; returns how to take them away. */
   add(group: Shortcut[]): () => void {
@@ -33,6 +47,7 @@ class Shortcuts {
   /** Do what a key means, unless it is text for a field or belongs to a dialog. */
   onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.#lettersAreOff && event.key.length === 1) return;
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const found = this.all.find((shortcut) => shortcut.key === event.key);
     if (!found) return;
