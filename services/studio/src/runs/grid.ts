@@ -1,0 +1,52 @@
+/** How the table of runs is laid out, and what its keys mean; pure. */
+
+import { type Column, widthOf } from "./columns";
+
+/** Below this width (px) a run takes two lines: its status and age stand below its name. */
+export const NARROW = 640;
+const IN_NARROW_NAME: readonly string[] = ["status", "created"];
+
+export type Layout = {
+  columns: readonly Column[];
+  isNarrow: boolean;
+  /** `grid-template-columns` of the head and of every row */
+  template: string;
+  /** the table's least width, in rem: beyond its window it scrolls sideways */
+  width: number;
+};
+
+export function layoutOf(columns: readonly Column[], windowWidth: number): Layout {
+  const isNarrow = windowWidth < NARROW;
+  const shown = isNarrow ? columns.filter(({ id }) => !IN_NARROW_NAME.includes(id)) : columns;
+  const box = isNarrow ? 2.75 : 2.5;
+  const name = isNarrow ? 12.5 : 15;
+  const widths = shown.map(widthOf);
+  const template = [
+    `${box}rem`,
+    `minmax(${name}rem, ${isNarrow ? 20 : 24}rem)`,
+    ...widths.map((width) => `${width}rem`),
+    "minmax(0, 1fr)",
+  ].join(" ");
+  const width = widths.reduce((sum, one) => sum + one, box + name);
+  return { columns: shown, isNarrow, template, width };
+}
+
+/** Where a key takes the row that has the focus; null: the key does something else. */
+export function rowAfter(
+  key: string,
+  row: number,
+  table: { total: number; rowsInView: number },
+): number | null {
+  const last = table.total - 1;
+  const jump = Math.max(1, table.rowsInView - 1);
+  const target: Record<string, number> = {
+    ArrowDown: row + 1,
+    ArrowUp: row - 1,
+    PageDown: row + jump,
+    PageUp: row - jump,
+    Home: 0,
+    End: last,
+  };
+  const wanted = Object.hasOwn(target, key) ? target[key] : undefined;
+  return wanted === undefined ? null : Math.max(0, Math.min(last, wanted));
+}
