@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runhistory.clickhouse.client import open_client
@@ -27,9 +27,10 @@ pytestmark = pytest.mark.infrastructure
 
 PLACES = 10
 MANY = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 FAR = st.sampled_from([LEAST, LEAST + 1, -1, MOST - 1, MOST])
 STEPS = st.integers(-30, 60) | st.integers(900, 2_100) | FAR
@@ -93,10 +94,17 @@ def expected(rows: list[Row], choice: Any) -> dict[CurveName, list[Drawn]]:
     again=st.lists(st.integers(0, 5), max_size=3),
     choice=st.sampled_from(["latest", "all", 1, 2]),
     x=st.sampled_from(["step", "time"]),
+    share_grid=st.booleans(),
     bounds=st.none() | st.tuples(STEPS | TIMES, STEPS | TIMES).map(sorted),
 )
 def test_a_drawn_curve_is_what_plain_python_draws(
-    client: Client, batches: list[Any], again: list[int], choice: Any, x: Any, bounds: Any
+    client: Client,
+    batches: list[Any],
+    again: list[int],
+    choice: Any,
+    x: Any,
+    share_grid: bool,
+    bounds: Any,
 ) -> None:
     workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
     rows = rows_of(workspace, run_id, batches)
@@ -113,6 +121,7 @@ def test_a_drawn_curve_is_what_plain_python_draws(
         within=Range(x, low, high),
         points=PLACES,
         attempt=choice,
+        share_grid=share_grid,
     )
 
     axis = ("step", "time").index(x)
@@ -121,17 +130,17 @@ def test_a_drawn_curve_is_what_plain_python_draws(
         for name, points in expected(rows, choice).items()
         if (within := [point for point in points if low <= point[axis] <= high])
     }
-    assert [curve.name for curve in drawn.curves] == sorted(
+    assert [curve.name for curve in drawn] == sorted(
         due, key=lambda name: (name.key, name.attempt or 0)
     )
-    if due:
-        places = [point[axis] for points in due.values() for point in points]
-        assert drawn.width == grid_width(min(places), max(places), PLACES)
-    for curve in drawn.curves:
-        _check(curve, due[curve.name], axis, drawn.width)
+    for curve in drawn:
+        sharing = due.values() if share_grid else [due[curve.name]]
+        places = [point[axis] for points in sharing for point in points]
+        assert curve.width == grid_width(min(places), max(places), PLACES)
+        _check(curve, due[curve.name], axis)
 
 
-def _check(curve: DrawnCurve, points: list[Drawn], axis: int, width: int) -> None:
+def _check(curve: DrawnCurve, points: list[Drawn], axis: int) -> None:
     finite = [point for point in points if math.isfinite(point[2])]
     special = [point for point in points if not math.isfinite(point[2])]
     steps, times = [point[0] for point in points], [point[1] for point in points]
@@ -147,13 +156,13 @@ def _check(curve: DrawnCurve, points: list[Drawn], axis: int, width: int) -> Non
         assert sorted(found) == sorted(finite)
         assert all(a[axis] <= b[axis] for a, b in pairwise(found))
     else:
-        _check_buckets(curve, finite, axis, width)
+        _check_buckets(curve, finite, axis)
 
 
-def _check_buckets(curve: DrawnCurve, finite: list[Drawn], axis: int, width: int) -> None:
+def _check_buckets(curve: DrawnCurve, finite: list[Drawn], axis: int) -> None:
     buckets: dict[int, list[Drawn]] = defaultdict(list)
     for point in finite:
-        buckets[point[axis] // width].append(point)
+        buckets[point[axis] // curve.width].append(point)
     found = list(zip(*curve.data, strict=True))
     assert len(curve.data) == len(BUCKET_COLUMNS)
     assert len(found) == len(buckets) <= PLACES
@@ -176,7 +185,7 @@ def test_many_special_points_are_told_by_their_first(client: Client) -> None:
     points = [(1, step, step, "NaN") for step in range(1_500)]
     insert(client, "metrics_landing", rows_of(workspace, run_id, [(1, "a", points)]))
     drawn = load_drawn_curves(client, workspace=workspace, run_ids=[run_id], keys=["loss"])
-    (curve,) = drawn.curves
+    (curve,) = drawn
     assert (curve.count, curve.is_whole, list(curve.data)) == (0, True, [[], [], []])
     assert curve.special.count == 1_500
     assert list(curve.special.steps) == list(range(1_000))

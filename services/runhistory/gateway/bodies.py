@@ -19,6 +19,7 @@ from runhistory.gateway.wishes import WishedAt, WishId
 from runhistory.query.experiments import ExperimentSummary
 from runhistory.query.files import KeptFile
 from runhistory.query.metrics import Series, SeriesSummary
+from runhistory.query.overview import ExperimentOverview
 
 
 class RunCreation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +108,12 @@ class ExperimentList(Struct, frozen=True):
     """The workspace's experiments, the last active first."""
 
     experiments: list[ExperimentSummary]
+
+
+class Overview(Struct, frozen=True):
+    """The workspace's experiments, the last active first, each with its main metric."""
+
+    experiments: list[ExperimentOverview]
 
 
 class ResolvedRun(Struct, frozen=True):

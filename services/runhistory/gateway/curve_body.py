@@ -21,7 +21,6 @@ from runhistory.query.drawn import (
     POINT_COLUMNS,
     Axis,
     DrawnCurve,
-    DrawnCurves,
     Special,
 )
 
@@ -58,12 +57,13 @@ class CurvesHeader(Struct, frozen=True):
     curves: list[CurveHeader]
 
 
-def encode_curves(drawn: DrawnCurves, x: Axis) -> bytes:
-    """The bytes of an answer."""
-    header = msgspec.json.encode(CurvesHeader(x, drawn.width, list(_headers(drawn.curves))))
+def encode_curves(curves: Sequence[DrawnCurve], x: Axis) -> bytes:
+    """The bytes of an answer whose curves share a grid."""
+    width = curves[0].width if curves else 1
+    header = msgspec.json.encode(CurvesHeader(x, width, list(_headers(curves))))
     header += b" " * (-(4 + len(header)) % 8)
     numbers = array("d")
-    for curve in drawn.curves:
+    for curve in curves:
         for column in curve.data:
             numbers.extend(column)
     if sys.byteorder == "big":

@@ -9,7 +9,12 @@ from litestar.params import JSONBody, PathParameter
 from runhistory.domain.commands import CreateExperiment
 from runhistory.domain.ids import experiment_id, new_command_id
 from runhistory.events.codec import Reply
-from runhistory.gateway.bodies import ExperimentCreation, ExperimentList, ExperimentResult
+from runhistory.gateway.bodies import (
+    ExperimentCreation,
+    ExperimentList,
+    ExperimentResult,
+    Overview,
+)
 from runhistory.gateway.context import Gateway, GatewayRequest
 from runhistory.gateway.errors import ApiError
 from runhistory.gateway.parameters import ArchivedQuery
@@ -17,7 +22,7 @@ from runhistory.gateway.sending import created_status, outcome_of, send
 from runhistory.gateway.watermarks import WAIT_SECONDS
 from runhistory.gateway.wire import WatermarkQuery, WorkspaceParameter, fails, strict_body
 from runhistory.gateway.wishes import DeleteExperiment, ExperimentCommand, to_experiment_command
-from runhistory.query import experiments
+from runhistory.query import experiments, overview
 from runhistory.query.experiments import ExperimentSummary
 
 
@@ -78,6 +83,21 @@ async def list_experiments(
         experiments.list_experiments, workspace=workspace, archived=archived
     )
     return ExperimentList(found)
+
+
+@get("/overview", operation_id="get_overview", responses=fails())
+async def get_overview(
+    request: GatewayRequest,
+    workspace: WorkspaceParameter,
+    archived: ArchivedQuery = "false",
+    watermarks: WatermarkQuery = None,
+) -> Overview:
+    """The workspace's experiments, each with the main metric of its newest run."""
+    await request.wait_for_watermarks()
+    found = await request.gateway.reader.read(
+        overview.load_overview, workspace=workspace, archived=archived
+    )
+    return Overview(found)
 
 
 @get("/experiments/{name:path}", operation_id="get_experiment", responses=fails(404))
@@ -157,6 +177,7 @@ HANDLERS: Final = (
     create_experiment,
     send_experiment_command,
     list_experiments,
+    get_overview,
     get_experiment,
     get_experiment_called_commands,
 )

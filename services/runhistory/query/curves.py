@@ -1,8 +1,9 @@
 """Curves for drawing: many at once, over a range, each in at most so many places.
 
 A curve with few enough points in the range is given as it is. Of any other, each bucket of a grid
-that all curves share is told by its first, last, least and greatest point, with their own steps,
-times and values. NaN and infinities have no place among these; they are told apart.
+is told by its first, last, least and greatest point, with their own steps, times and values; curves
+share a grid unless each shall have its own. NaN and infinities have no place among these; they are
+told apart.
 
 The rollup says where each attempt begins, so what of it is shown. A pass over the points in the
 range counts them, and finds where they begin and end, so how wide a bucket is; another makes the
@@ -11,7 +12,7 @@ one number of 128 bits: comparing tuples instead takes the engine six times as l
 one step and microsecond are in no order.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -23,7 +24,6 @@ from runhistory.query.drawn import (
     POINT_COLUMNS,
     Axis,
     DrawnCurve,
-    DrawnCurves,
     Extent,
     Range,
     Special,
@@ -43,8 +43,11 @@ def load_drawn_curves(
     within: Range = EVERYTHING,
     points: int = 1_000,
     attempt: AttemptChoice = "latest",
-) -> DrawnCurves:
+    share_grid: bool = True,
+) -> list[DrawnCurve]:
     """The curves of these keys of these runs, each in at most `points` (two or more) places.
+
+    Sorted by run, key and attempt; one without a point in the range is not there.
 
     Raises:
         EngineUnavailable
@@ -52,8 +55,8 @@ def load_drawn_curves(
     found = read(client, _BEGINNINGS, workspace=workspace, run_ids=list(run_ids), keys=list(keys))
     names, segments = make_segments([Beginning(*row) for row in found], attempt)
     if not segments:
-        return DrawnCurves(1, [])
-    return _Drawing(client, workspace, segments, within).draw(names, points)
+        return []
+    return _Drawing(client, workspace, segments, within).draw(names, points, share_grid)
 
 
 class _Drawing:
@@ -65,52 +68,57 @@ class _Drawing:
         self._client, self._segments, self._x = client, segments, within.x
         self._parameters = {"workspace": workspace, "from": within.low, "to": within.high}
 
-    def draw(self, names: Sequence[CurveName], points: int) -> DrawnCurves:
+    def draw(self, names: Sequence[CurveName], points: int, share_grid: bool) -> list[DrawnCurve]:
         """The curves, by their names' places."""
-        found = list(zip(*self._ask(_COUNTS, range(len(names))), strict=True))
+        found = list(zip(*self._ask(_COUNTS, dict.fromkeys(range(len(names)), 1)), strict=True))
         counts = {curve: (finite, total) for curve, finite, total, *_ in found}
         extents = {curve: Extent(*extent) for curve, _, _, *extent in found}
-        if not counts:
-            return DrawnCurves(1, [])
-        first, last = zip(*(extent.on(self._x) for extent in extents.values()), strict=True)
-        width = grid_width(min(first), max(last), points)
+        widths = self._widths(extents, points, share_grid)
         whole = {curve for curve, (finite, _) in counts.items() if finite <= points}
-        data = self._columns(_POINTS, whole) | self._columns(_BUCKETS, counts.keys() - whole, width)
-        special = self._special(
-            {curve: total - finite for curve, (finite, total) in counts.items()}
-        )
-        curves = [
+        data = self._columns(_POINTS, {curve: widths[curve] for curve in whole})
+        data |= self._columns(_BUCKETS, {c: w for c, w in widths.items() if c not in whole})
+        special = self._special({c: total - finite for c, (finite, total) in counts.items()})
+        return [
             DrawnCurve(
                 name=names[curve],
                 is_whole=curve in whole,
                 count=counts[curve][0],
                 extent=extents[curve],
+                width=widths[curve],
                 data=data.get(curve, [[] for _ in POINT_COLUMNS]),
                 special=special.get(curve, Special()),
             )
             for curve in sorted(counts)
         ]
-        return DrawnCurves(width, curves)
+
+    def _widths(
+        self, extents: Mapping[int, Extent], points: int, share_grid: bool
+    ) -> dict[int, int]:
+        ends = {curve: extent.on(self._x) for curve, extent in extents.items()}
+        if share_grid and ends:
+            first, last = zip(*ends.values(), strict=True)
+            ends = dict.fromkeys(ends, (min(first), max(last)))
+        return {curve: grid_width(first, last, points) for curve, (first, last) in ends.items()}
 
     def _special(self, counts: Mapping[int, int]) -> dict[int, Special]:
-        found = self._columns(_SPECIAL, {curve for curve, count in counts.items() if count})
+        found = self._columns(_SPECIAL, {curve: 1 for curve, count in counts.items() if count})
         return {
             curve: Special(counts[curve], steps, times, sayable(values))
             for curve, (steps, times, values) in found.items()
         }
 
-    def _columns(self, asking: str, curves: Collection[int], width: int = 1) -> dict[int, Columns]:
+    def _columns(self, asking: str, widths: Mapping[int, int]) -> dict[int, Columns]:
         """What is asked of these curves, by columns: the rows come sorted by curve."""
-        if not curves:
+        if not widths:
             return {}
-        curve_of, *columns = self._ask(asking, curves, width) or [[]]
+        curve_of, *columns = self._ask(asking, widths) or [[]]
         return {
             curve: [column[begin:end] for column in columns]
             for curve, begin, end in stretches(curve_of)
         }
 
-    def _ask(self, asking: str, curves: Collection[int], width: int = 1) -> Columns:
-        parts = [one for one in self._segments if one.curve in curves]
+    def _ask(self, asking: str, widths: Mapping[int, int]) -> Columns:
+        parts = [one for one in self._segments if one.curve in widths]
         return read_columns(
             self._client,
             _statement(asking, self._x),
@@ -123,7 +131,7 @@ class _Drawing:
             attempts=[one.attempt for one in parts],
             lows=[one.low for one in parts],
             highs=[one.high for one in parts],
-            width=width,
+            widths=[widths[one.curve] for one in parts],
             most=MAX_SPECIAL,
         )
 
@@ -146,14 +154,15 @@ _BEGINNINGS: Final = f"""
 # unfolded: they are a thousandth of the points.
 _BATCHES: Final = f"""
     SELECT segment.curve AS curve, segment.low AS low, segment.high AS high,
-        batch.steps AS steps, batch.times AS moments, batch.values AS values
+        segment.width AS width, batch.steps AS steps, batch.times AS moments, batch.values AS values
     FROM runhistory.point_batches AS batch
     INNER JOIN (
         SELECT part.1 AS curve, toFixedString(unhex(part.2), 16) AS run_uuid, part.3 AS key,
-            part.4 AS attempt, part.5 AS low, part.6 AS high
+            part.4 AS attempt, part.5 AS low, part.6 AS high, part.7 AS width
         FROM (SELECT arrayJoin(arrayZip(
             {{curves:Array(UInt32)}}, {{part_runs:Array(String)}}, {{part_keys:Array(String)}},
-            {{attempts:Array(UInt32)}}, {{lows:Array(Int64)}}, {{highs:Array(Int64)}})) AS part)
+            {{attempts:Array(UInt32)}}, {{lows:Array(Int64)}}, {{highs:Array(Int64)}},
+            {{widths:Array(Int64)}})) AS part)
     ) AS segment
     ON segment.run_uuid = batch.run_uuid AND segment.key = batch.key
         AND segment.attempt = batch.attempt
@@ -163,7 +172,7 @@ _BATCHES: Final = f"""
 """  # noqa: S608 - this package's words
 
 _SHOWN: Final = f"""
-    SELECT curve, step, toUnixTimestamp64Micro(moment) AS time, value FROM ({_BATCHES})
+    SELECT curve, width, step, toUnixTimestamp64Micro(moment) AS time, value FROM ({_BATCHES})
     ARRAY JOIN steps AS step, moments AS moment, values AS value
     WHERE step BETWEEN low AND high AND AXIS BETWEEN {{from:Int64}} AND {{to:Int64}}
 """  # noqa: S608 - this package's words
@@ -209,13 +218,13 @@ _BUCKETS: Final = f"""
 }
     FROM (
         SELECT curve,
-            intDiv(AXIS, {{width:Int64}}) - (AXIS < 0 AND AXIS % {{width:Int64}} != 0) AS bucket,
+            intDiv(AXIS, width) - (AXIS < 0 AND AXIS % width != 0) AS bucket,
             min(value) AS min_value, argMin(place, value) AS min_place,
             max(value) AS max_value, argMax(place, value) AS max_place,
             argMin(value, rank) AS first_value, argMin(place, rank) AS first_place,
             argMax(value, rank) AS last_value, argMax(place, rank) AS last_place
         FROM (
-            SELECT curve, AXIS, value, bitShiftLeft(toInt128(step), 64) + time AS place,
+            SELECT curve, width, AXIS, value, bitShiftLeft(toInt128(step), 64) + time AS place,
                 bitShiftLeft(toInt128(AXIS), 64) + OTHER AS rank
             FROM (SHOWN) WHERE isFinite(value)
         )

@@ -56,21 +56,13 @@ class DrawnCurve(Struct, frozen=True, kw_only=True):
     """One curve: its points, if `is_whole`, or its buckets; `count` is of the finite points.
 
     `data` has a list of equal length for each of POINT_COLUMNS or BUCKET_COLUMNS, in order of x.
+    A bucket is `width` wide, and its borders are multiples of that.
     """
 
     name: CurveName
     is_whole: bool
     count: int
     extent: Extent
+    width: int
     data: Sequence[Sequence[float]]
     special: Special = Special()
-
-
-class DrawnCurves(Struct, frozen=True):
-    """Curves by run, key and attempt; those without a point in the range are not there.
-
-    A bucket is so wide, and its borders are multiples of that.
-    """
-
-    width: int
-    curves: list[DrawnCurve]

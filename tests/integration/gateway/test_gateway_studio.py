@@ -197,3 +197,17 @@ async def test_curves_come_as_numbers_behind_a_header(client: GatewayClient) -> 
     assert "1020 curves" in error_of(await client.http.get("/curves", params=many), 400)["message"]
     none = await client.http.get("/curves", params={"run": new_run_id(), "key": "loss"})
     assert b'"curves":[]' in none.content
+
+
+async def test_experiments_at_a_glance(client: GatewayClient) -> None:
+    run_id, watermark = await logged(client, 0.25, experiment="overview")
+    chosen = await client.http.post(
+        "/experiments/commands",
+        json={"type": "set_tags", "name": "overview", "tags": {"main_metric": "loss"}},
+    )
+    found = await client.read("/overview", watermark, chosen.json()["watermark"])
+    (experiment,) = found["experiments"]
+    assert (experiment["name"], experiment["runs"]) == ("overview", {"Running": 1})
+    metric = experiment["main_metric"]
+    assert (metric["key"], metric["is_chosen"], metric["run_id"]) == ("loss", True, run_id)
+    assert (metric["last"], metric["sparkline"]) == (0.25, {"steps": [0], "values": [0.25]})

@@ -246,6 +246,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workspaces/{workspace}/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * GetOverview
+         * @description The workspace's experiments, each with the main metric of its newest run.
+         */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workspaces/{workspace}/runs": {
         parameters: {
             query?: never;
@@ -1297,6 +1317,25 @@ export interface components {
             experiments: components["schemas"]["ExperimentSummary"][];
         };
         /**
+         * ExperimentOverview
+         * @description An experiment, and its main metric; None: no new run has one.
+         */
+        ExperimentOverview: {
+            archived: boolean;
+            created: string;
+            description: string;
+            experiment_id: string;
+            last_activity: string;
+            main_metric: components["schemas"]["MainMetric"] | null;
+            name: string;
+            runs: {
+                [key: string]: number;
+            };
+            tags: {
+                [key: string]: string;
+            };
+        };
+        /**
          * ExperimentResult
          * @description What came of a command to an experiment.
          */
@@ -1464,6 +1503,37 @@ export interface components {
             version: number;
         };
         /**
+         * MainMetric
+         * @description The main metric of an experiment's newest run; `is_chosen` where the experiment names it.
+         */
+        MainMetric: {
+            display_name: string;
+            is_chosen: boolean;
+            key: string;
+            last: number | ("-Infinity" | "Infinity" | "NaN");
+            max: number | null;
+            min: number | null;
+            run_id: string;
+            sparkline: components["schemas"]["Sparkline"];
+            /**
+             * @description a run's status; a newer version may have others than these
+             * @example NotStarted
+             * @example Starting
+             * @example Queued
+             * @example Provisioning
+             * @example Preparing
+             * @example Running
+             * @example Paused
+             * @example NotResponding
+             * @example Finalizing
+             * @example CancelRequested
+             * @example Completed
+             * @example Failed
+             * @example Canceled
+             */
+            status: string;
+        };
+        /**
          * MetricBatch
          * @description What a client sends, and the data of `metrics.logged.v1` without its envelope.
          *
@@ -1544,6 +1614,13 @@ export interface components {
         NotFinite: {
             /** @enum {unknown} */
             float: "-Infinity" | "Infinity" | "NaN";
+        };
+        /**
+         * Overview
+         * @description The workspace's experiments, the last active first, each with its main metric.
+         */
+        Overview: {
+            experiments: components["schemas"]["ExperimentOverview"][];
         };
         /**
          * Pause
@@ -2165,6 +2242,16 @@ export interface components {
         SnapshotKept: {
             /** @description SHA-256 as 64 hex digits */
             snapshot_id: string;
+        };
+        /**
+         * Sparkline
+         * @description At most 60 points in step order, the extremes among them; finite ones alone.
+         */
+        Sparkline: {
+            /** @default [] */
+            steps: number[];
+            /** @default [] */
+            values: number[];
         };
         /**
          * Special
@@ -3390,6 +3477,61 @@ export interface operations {
             };
             /** @description Gone: the run was deleted, or what came after the position is not kept any more. */
             410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Kafka, ClickHouse or the object store is away or behind. Try again after Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: {
+                /** @description those in sight, those archived, or all */
+                archived?: "false" | "true" | "all";
+                /** @description wait until this is visible, as a write returned it: topic/partition/offset */
+                watermark?: string[] | null;
+            };
+            header?: never;
+            path: {
+                /** @description tenant boundary */
+                workspace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description The request is not valid; the message names the place. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The bearer token is missing or wrong. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
