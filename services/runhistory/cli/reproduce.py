@@ -77,6 +77,7 @@ def reproduce(
     console.say(f"Submitted {details['display_name']} to {details['experiment']}.", "bold")
     console.say(f"  id          {again.id}")
     console.say(f"  reproduces  {details['reproduces']}")
+    console.say(f"  studio      {again.get_portal_url()}")
     console.say("Next:")
     console.say(f"  {console.program()} logs {again.id} --follow")
     console.say(f"  {console.program()} diff {details['reproduces']} {again.id}")

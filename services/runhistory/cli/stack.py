@@ -60,7 +60,7 @@ def up(
     if as_json:
         console.say_json({"url": state.url, "data": str(commands.data_directory(data))})
         return
-    console.say(f"Runhistory is up at {state.url}.")
+    console.say(f"Runhistory is up at {state.url}: the studio is there, for a browser.")
     program = console.program()
     console.say(f"Next: {program} submit DIR --script train.py --experiment NAME --follow")
 

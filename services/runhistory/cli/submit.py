@@ -12,6 +12,7 @@ from runhistory.cli.reading import AsJson, open_run, open_workspace, pairs, whol
 from runhistory.cli.waiting import waiting_hint
 
 if TYPE_CHECKING:
+    from runhistory.sdk.run import Run
     from runhistory.sdk.run_client import RunClient
 
 
@@ -162,10 +163,10 @@ def submit(
         from runhistory.cli.follow import follow_to_the_end
 
         raise typer.Exit(follow_to_the_end(client, as_json=as_json))
-    _announce(client, as_json)
+    _announce(run, client, as_json)
 
 
-def _announce(client: "RunClient", as_json: bool) -> None:
+def _announce(run: "Run", client: "RunClient", as_json: bool) -> None:
     details = client.details()
     if as_json:
         console.say_json(details)
@@ -173,6 +174,7 @@ def _announce(client: "RunClient", as_json: bool) -> None:
     console.say(f"Submitted {details['display_name']} to {details['experiment']}.", "bold")
     console.say(f"  id        {client.run_id}")
     console.say(f"  snapshot  {details['snapshot_id']}")
+    console.say(f"  studio    {run.get_portal_url()}")
     if hint := waiting_hint(client, details):
         console.say(f"  It {hint}.")
     program = console.program()

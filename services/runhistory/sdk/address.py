@@ -65,6 +65,10 @@ class Address(msgspec.Struct, frozen=True):
             "to use another address: it goes before RUNHISTORY_URL."
         )
 
+    def page(self, path: str) -> str:
+        """The address of a page of this workspace in the studio."""
+        return f"{self.url}/w/{self.workspace}/{path}"
+
 
 def find_address(path: str | os.PathLike[str] | None = None) -> Address:
     """The address by `.runhistory/config.json` from `path` (or here) upwards, then the environment.

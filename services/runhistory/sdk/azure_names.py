@@ -24,7 +24,6 @@ RUN: Final[Mapping[str, str]] = {
     "get_diagnostics": "get_details() and get_all_logs() tell what happened",
     "get_inputs": "arguments and params are in get_details()",
     "get_outputs": "get_file_names() lists the files that the run kept",
-    "get_portal_url": "`runhistory show RUN` shows a run",
     "get_secret": _SECRETS,
     "get_secrets": _SECRETS,
     "input_datasets": _DATA,
@@ -37,7 +36,6 @@ EXPERIMENT: Final[Mapping[str, str]] = {
     "archived_time": "`archived` says whether it is; `runhistory events` when it was",
     "from_directory": "Workspace.from_config(path) finds the workspace; then name the experiment",
     "get_docs_url": "see docs/sdk.md",
-    "get_portal_url": "`runhistory runs --experiment NAME` lists its runs",
 }
 WORKSPACE: Final[Mapping[str, str]] = {
     "add_private_endpoint": _AZURES,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -110,6 +111,12 @@ class Experiment(Refusing):
     def id(self) -> str:
         """Its id, which follows from workspace and name."""
         return experiment_id(self._workspace.name, self._name)
+
+    def get_portal_url(self) -> str:
+        """The address of its runs in the studio."""
+        return self._workspace.connection.address.page(
+            f"runs?{urlencode({'experiment': self._name})}"
+        )
 
     @property
     def description(self) -> str:

@@ -99,6 +99,10 @@ class OfflineRun(Run):
         """There is nothing to download."""
         raise _not_kept("file")
 
+    def get_portal_url(self) -> NoReturn:
+        """The studio has no page of it."""
+        raise _not_kept("page")
+
     def get_environment(self) -> NoReturn:
         """What it runs in is not recorded."""
         raise _not_kept("environment on record")

@@ -40,6 +40,10 @@ class RunFacts:
         """Its id, 32 hex digits."""
         return self._client.run_id
 
+    def get_portal_url(self) -> str:
+        """The address of its page in the studio."""
+        return self._client.connection.address.page(f"runs/{self.id}")
+
     @property
     def experiment(self) -> "Experiment":
         """The experiment that it belongs to."""

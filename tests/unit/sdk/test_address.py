@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runhistory import Workspace
+from runhistory import Experiment, Run, Workspace
+from runhistory.domain.ids import new_run_id
 from runhistory.sdk.address import Address
 from runhistory.sdk.errors import InvalidConfig
 
@@ -92,3 +93,11 @@ def test_arguments_of_a_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(Workspace("http://h:1/", "mine", "t")) == ("http://h:1", "mine", "t")
     assert seen(Workspace())[1] == "env"
     assert seen(Workspace("http://h:1"))[1] == "default"
+
+
+def test_runs_and_experiments_know_their_pages_in_the_studio() -> None:
+    experiment = Experiment(Workspace("https://runs.example.org/", "team"), "a/b & c")
+    run_id = new_run_id()
+    pages = "https://runs.example.org/w/team"
+    assert Run(experiment, run_id).get_portal_url() == f"{pages}/runs/{run_id}"
+    assert experiment.get_portal_url() == f"{pages}/runs?experiment=a%2Fb+%26+c"

@@ -58,6 +58,7 @@ RUN_METHODS: dict[str, tuple[str, ...]] = {
     "get_snapshot_id": (),
     "get_status": (),
     "get_details": (),
+    "get_portal_url": (),
     "get_details_with_logs": (),
     "get_all_logs": ("destination",),
     "get_environment": (),
@@ -69,6 +70,7 @@ RUN_PROPERTIES = (
     "id name display_name description type number parent status tags properties experiment"
 )
 EXPERIMENT_METHODS: dict[str, tuple[str, ...]] = {
+    "get_portal_url": (),
     "submit": ("config", "tags"),
     "start_logging": ("outputs", "snapshot_directory"),
     "get_runs": ("type", "tags", "properties", "include_children"),
