@@ -7,6 +7,7 @@
  * connection after a while (a browser has six for one origin) and catches up when it is looked at.
  */
 
+import { untrack } from "svelte";
 import { fetchRaw } from "./client";
 import { connection } from "./connection.svelte";
 import { EventStreamReader, type ServerMessage } from "./event_stream";
@@ -42,7 +43,8 @@ export function waitBefore(attempt: number, random: number = Math.random()): num
 /** Follow a stream of the gateway until the returned function is called. */
 export function follow(address: string, options: LiveOptions): () => void {
   const stream = new Stream(address, options);
-  void stream.run();
+  // An effect that follows shall not begin anew because the stream's state or the token changes.
+  untrack(() => void stream.run());
   return () => {
     stream.close();
   };

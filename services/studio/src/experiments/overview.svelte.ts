@@ -1,9 +1,10 @@
 /** The experiments, loaded and then kept up to date by what the gateway pushes. */
 
-import { fetchRaw } from "../api/client";
+import { untrack } from "svelte";
+import { api, ask } from "../api/client";
 import { follow } from "../api/live";
 import { Refresher } from "../api/refresher";
-import { printQuery } from "../router/routes";
+import { printQuery, type Query } from "../router/routes";
 import { isTerminal } from "../design/status";
 import { type Experiment, keepingPlaces, type Value, withPoints } from "./overview";
 
@@ -23,12 +24,12 @@ export class Overview {
   experiments = $state.raw<Experiment[] | null>(null);
   failure = $state.raw<unknown>(null);
 
-  readonly #base: string;
+  readonly #workspace: string;
   readonly #archived: boolean;
-  readonly #refresher = new Refresher((watermarks) => this.#load(watermarks));
+  #refresher = new Refresher((watermarks) => this.#load(watermarks));
 
   constructor(workspace: string, archived: boolean) {
-    this.#base = `/api/v1/workspaces/${encodeURIComponent(workspace)}`;
+    this.#workspace = workspace;
     this.#archived = archived;
   }
 
@@ -43,28 +44,29 @@ export class Overview {
 
   /** Load, and follow until the returned function is called. Call it in an effect. */
   start(): () => void {
-    this.#refresher.poke();
+    const refresher = new Refresher((watermarks) => this.#load(watermarks));
+    this.#refresher = refresher;
+    untrack(() => refresher.poke());
     let wasLive = false;
-    const stop = follow(`${this.#base}/events${printQuery(WATCHED)}`, {
-      onMessage: ({ data }) => this.#refresher.poke(watermarkOf(data)),
+    const stop = follow(this.#stream("events", { type: ["run.*", "experiment.*"] }), {
+      onMessage: ({ data }) => refresher.poke(watermarkOf(data)),
       onState: (state) => {
         // What happened between the first load and the beginning of the stream.
-        if (state === "live" && !wasLive) this.#refresher.poke();
+        if (state === "live" && !wasLive) refresher.poke();
         wasLive ||= state === "live";
       },
-      onLost: () => this.#refresher.poke(),
+      onLost: () => refresher.poke(),
     });
     return () => {
       stop();
-      this.#refresher.stop();
+      refresher.stop();
     };
   }
 
   /** Follow the points of the runs that go on now. Call it in an effect of its own. */
   followPoints(): (() => void) | undefined {
     if (this.#going === "") return undefined;
-    const query = printQuery({ run: this.#going.split(" "), points: "true" });
-    return follow(`${this.#base}/live${query}`, {
+    return follow(this.#stream("live", { run: this.#going.split(" "), points: "true" }), {
       onMessage: ({ event, data }) => {
         if (event === "points") this.#take(JSON.parse(data) as Points);
         else if (event === "moved" || event === "reset") this.#refresher.poke();
@@ -72,15 +74,20 @@ export class Overview {
     });
   }
 
+  #stream(name: string, query: Query): string {
+    return `/api/v1/workspaces/${encodeURIComponent(this.#workspace)}/${name}${printQuery(query)}`;
+  }
+
   retry(): void {
     this.#refresher.poke();
   }
 
   async #load(watermark: string[]): Promise<void> {
-    const query = printQuery({ archived: this.#archived ? "all" : null, watermark });
+    const query = { archived: this.#archived ? ("all" as const) : ("false" as const), watermark };
+    const params = { path: { workspace: this.#workspace }, query };
     try {
-      const response = await fetchRaw(`${this.#base}/overview${query}`);
-      const { experiments } = (await response.json()) as { experiments: Experiment[] };
+      const path = "/api/v1/workspaces/{workspace}/overview";
+      const { experiments } = await ask(api.GET(path, { params }));
       this.experiments = keepingPlaces(this.experiments ?? [], experiments);
       this.failure = null;
     } catch (error) {
@@ -102,8 +109,6 @@ export class Overview {
     });
   }
 }
-
-const WATCHED = { type: ["run.*", "experiment.*"] };
 
 function watermarkOf(data: string): string | null {
   const { watermark } = JSON.parse(data) as { watermark?: string };

@@ -1,32 +1,14 @@
 /** The experiments of a workspace as the page shows them; pure. */
 
-/** A metric's value as JSON has it. */
-export type Value = number | "NaN" | "Infinity" | "-Infinity";
+import type { Schemas } from "../api/client";
+
+export type Experiment = Schemas["ExperimentOverview"];
 
 /** The metric that stands for an experiment, of its newest run that logged it. */
-export type MainMetric = {
-  key: string;
-  is_chosen: boolean;
-  run_id: string;
-  display_name: string;
-  status: string;
-  last: Value;
-  min: number | null;
-  max: number | null;
-  sparkline: { steps: number[]; values: number[] };
-};
+export type MainMetric = Schemas["MainMetric"];
 
-export type Experiment = {
-  experiment_id: string;
-  name: string;
-  description: string;
-  tags: Record<string, string>;
-  archived: boolean;
-  created: string;
-  last_activity: string;
-  runs: Record<string, number>;
-  main_metric: MainMetric | null;
-};
+/** A metric's value as JSON has it. */
+export type Value = MainMetric["last"];
 
 export const ORDERS = { activity: "Last activity", name: "Name", runs: "Number of runs" } as const;
 export type Order = keyof typeof ORDERS;
