@@ -35,6 +35,7 @@ const SURFACES = [
 ];
 const TEXTS = ["ink", "ink-soft", "ink-faint", "accent", "good", "bad", "warning", "active"];
 const CODE = ["code-keyword", "code-string", "code-number", "code-comment", "code-name"];
+const ANSI = Array.from({ length: 16 }, (_, i) => `ansi-${i}`);
 const TONES = ["waiting", "active", "good", "bad", "warning", "stopped"];
 const CURVES = Array.from({ length: 8 }, (_, i) => `chart-${i + 1}`);
 
@@ -46,7 +47,7 @@ describe.each(THEMES)("in the %s theme", (theme) => {
     for (const surface of SURFACES) expect(apart(text, surface), surface).toBeGreaterThan(4.5);
   });
 
-  it.each(CODE)("code in %s is read", (text) => {
+  it.each([...CODE, ...ANSI])("code in %s is read", (text) => {
     for (const surface of ["surface-raised", "surface-sunken"]) {
       expect(apart(text, surface), surface).toBeGreaterThan(4.5);
     }

@@ -1,0 +1,25 @@
+/** The lines of Python that read a run; pure. */
+
+/** `text` as a Python string literal, in ASCII. */
+export function pythonString(text: string): string {
+  return JSON.stringify(text).replaceAll(/[\u{7f}-\u{10ffff}]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
+}
+
+type Place = { url: string; workspace: string; runId: string; key: string | null };
+
+export function sdkLines({ url, workspace, runId, key }: Place): string {
+  const reads = key === null ? "run.get_metrics()" : `run.get_metrics()[${pythonString(key)}]`;
+  return [
+    "from runhistory import Workspace",
+    "",
+    `workspace = Workspace(${pythonString(url)}, ${pythonString(workspace)})`,
+    `run = workspace.get_run(${pythonString(runId)})`,
+    `print(run.get_status(), ${reads})`,
+    "print(run.get_file_names())",
+  ].join("\n");
+}
