@@ -1,7 +1,7 @@
 """Subscriptions: from a position in the log to a stream of server-sent events without end.
 
 What a subscriber is given of its events is its shape: each event by itself, unless another is
-asked for (live_shape.py).
+asked for (event_shape.py).
 
 A subscriber reads what it lacks with a consumer of its own until it meets the tail, and then is
 fed by that; if it falls behind, it does the same again. Its position moves with each event and
@@ -12,17 +12,19 @@ that its writer had to send twice lies in the log twice, with one CloudEvents id
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from runhistory.events.cloudevents import MalformedRecord
+from runhistory.gateway.event_feed import Feed
 from runhistory.gateway.event_filter import EventFilter
 from runhistory.gateway.event_history import read_history
 from runhistory.gateway.event_positions import format_positions
-from runhistory.gateway.event_tail import Feed, Tail
+from runhistory.gateway.event_shape import EACH_EVENT, Admitted, Shape
+from runhistory.gateway.event_tail import Tail
 from runhistory.gateway.published import Published
 from runhistory.kafka.log_ends import LogEnds, Positions
 from runhistory.runtime import metrics
@@ -30,7 +32,9 @@ from runhistory.runtime import metrics
 if TYPE_CHECKING:
     from runhistory.kafka.replay import Record
 
-MAX_SUBSCRIBERS: Final = 500
+MAX_SUBSCRIBERS: Final = 1_500
+"""An idle one takes 33 kB, and a hundredth of a core all together; connections are the limit."""
+
 MAX_CATCHING_UP: Final = 16
 """So many read from the past at once, each with a consumer; the others wait for their turn."""
 
@@ -38,45 +42,6 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 RETRY_MILLISECONDS: Final = 1_000
 
 log: Any = structlog.get_logger(__name__)
-
-Admitted = tuple[bytes, Published]
-"""The line `id` that goes on behind an event, and the event."""
-
-
-class Shape(Protocol):
-    """How a subscriber is told of what it wants."""
-
-    @property
-    def pause_seconds(self) -> float:
-        """So long events are gathered after some were given out."""
-
-    @property
-    def max_gap(self) -> int | None:
-        """Who lacks more records than that is not given them, but `reset`; None: never."""
-
-    def messages(self, admitted: Sequence[Admitted]) -> bytes:
-        """Server-sent events that tell of these; an id stands where one may go on."""
-
-    def reset(self, positions: Positions) -> bytes:
-        """The message, without its id, that what came before these positions is left out."""
-
-
-class EachEvent:
-    """Every event as it is."""
-
-    pause_seconds = 0.0
-    max_gap = None
-
-    def messages(self, admitted: Sequence[Admitted]) -> bytes:
-        """One message for each."""
-        return b"".join(identity + b"\n" + event.message for identity, event in admitted)
-
-    def reset(self, positions: Positions) -> bytes:
-        """Never asked for: nothing is left out."""
-        raise NotImplementedError
-
-
-EACH_EVENT: Final = EachEvent()
 
 
 class EventStreams:

@@ -13,7 +13,6 @@ reads itself; so there is neither a gap nor a repetition between the two.
 import asyncio
 import contextlib
 import heapq
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from runhistory.events.cloudevents import MalformedRecord
-from runhistory.gateway.event_filter import EventFilter
+from runhistory.gateway.event_feed import Feed, Listeners
 from runhistory.gateway.published import Published
 from runhistory.kafka.clients import close, open_consumer
 from runhistory.kafka.log_ends import LogEnds, Positions
@@ -31,57 +30,10 @@ from runhistory.kafka.topics import load_topics, partitions_of
 if TYPE_CHECKING:
     from runhistory.kafka.replay import Record
 
-FEED_EVENTS: Final = 1_000
-FEED_BYTES: Final = 4 * 1024 * 1024
 LINGER_SECONDS: Final = 30.0
 """So long the consumer stays open without subscribers: they come back after a restart."""
 
 log: Any = structlog.get_logger(__name__)
-
-
-class Feed:
-    """What passes by for one subscriber, in bounded memory. One event loop."""
-
-    def __init__(
-        self, wanted: EventFilter, max_events: int = FEED_EVENTS, max_bytes: int = FEED_BYTES
-    ) -> None:
-        self.places, self._wanted = wanted.places(), wanted
-        self._max_events, self._max_bytes = max_events, max_bytes
-        self.starts: Positions = {}
-        self._waiting: deque[Published] = deque()
-        self._bytes = 0
-        self._news = asyncio.Event()
-        self.has_overflowed = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the subscriber has taken everything."""
-        return not self._waiting and not self.has_overflowed
-
-    def may_want(self, key: bytes | None) -> bool:
-        """Whether a record with this key may be for this subscriber."""
-        return not self.has_overflowed and self._wanted.may_admit(key)
-
-    def offer(self, event: Published) -> None:
-        """Keep the event if the subscriber wants it; without room the feed has overflowed."""
-        if self.has_overflowed or not self._wanted.admits(event):
-            return
-        self._bytes += event.size
-        self._waiting.append(event)
-        if len(self._waiting) > max(1, self._max_events) or (
-            self._bytes > self._max_bytes and len(self._waiting) > 1
-        ):
-            self._waiting.clear()
-            self.has_overflowed = True
-        self._news.set()
-
-    async def take(self) -> list[Published]:
-        """Wait, and return all that came; nothing when the feed has overflowed."""
-        await self._news.wait()
-        self._news.clear()
-        found, self._bytes = list(self._waiting), 0
-        self._waiting.clear()
-        return found
 
 
 class Tail:
@@ -89,7 +41,7 @@ class Tail:
 
     def __init__(self, bootstrap: str, client_id: str, ends: LogEnds) -> None:
         self._bootstrap, self._client_id, self._ends = bootstrap, client_id, ends
-        self._feeds: dict[TopicPartition, set[Feed]] = {}
+        self._feeds: dict[TopicPartition, Listeners] = {}
         self._next: Positions = {}
         self._consumer: AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
@@ -116,8 +68,10 @@ class Tail:
     def detach(self, feed: Feed) -> None:
         """Forget the feed."""
         for place in feed.places:
-            self._feeds.get(place, set()).discard(feed)
-            if not self._feeds.get(place, True):
+            if (listeners := self._feeds.get(place)) is None:
+                continue
+            listeners.discard(feed)
+            if not listeners:
                 del self._feeds[place]
                 if self._consumer is not None:
                     self._consumer.pause(place)
@@ -136,7 +90,7 @@ class Tail:
                 await self._following
 
     def _begin(self, place: TopicPartition, offset: int) -> None:
-        self._feeds[place] = set()
+        self._feeds[place] = Listeners()
         self._next[place] = offset
         if self._consumer is not None:
             self._consumer.seek(place, offset)
@@ -189,11 +143,11 @@ class Tail:
             if place in self._feeds
         }
         for record in heapq.merge(*wanted.values(), key=lambda record: record.timestamp):
-            feeds = self._feeds[TopicPartition(record.topic, record.partition)]
-            if takers := [feed for feed in feeds if feed.may_want(record.key)]:
+            listeners = self._feeds[TopicPartition(record.topic, record.partition)]
+            if feeds := listeners.of(record.key):  # what nobody wants is not decoded
                 with contextlib.suppress(MalformedRecord):
                     event = Published(record)
-                    for feed in takers:
+                    for feed in feeds:
                         feed.offer(event)
         for place, records in wanted.items():
             if records:

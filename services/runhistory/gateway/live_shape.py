@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from runhistory.gateway.event_stream import Admitted
+from runhistory.gateway.event_shape import Admitted
 from runhistory.gateway.published import Published
 from runhistory.kafka.log_ends import Positions
 

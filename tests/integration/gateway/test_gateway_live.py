@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runhistory.domain.ids import new_run_id
+from runhistory.gateway.live_shape import LiveShape
 from tests.support.event_streams import subscribed
 from tests.support.gateway_world import GatewayClient, batch, error_of, lines
 
@@ -88,17 +89,14 @@ async def test_too_much_is_told_by_what_moved(client: GatewayClient) -> None:
 
 
 async def test_who_was_away_for_long_loads_anew(client: GatewayClient) -> None:
-    run, other = await client.start(), await client.start()
-    async with live(client, [run], points="false", lines="false") as stream:
+    run = await client.start()
+    async with live(client, [run], points="false") as stream:
         await stream.has(1)
-    topic, _, partitions = stream.position.partition("@")
-    long_ago = ",".join(f"{one.split(':')[0]}:0" for one in partitions.split(","))
-    for _ in range(51):
-        await asyncio.gather(
-            *(client.command(other, "set_tags", tags={"n": new_run_id()}) for _ in range(100))
-        )
+    for first in range(0, LiveShape.max_gap + 1, 100):
+        batches = (lines("x", seq=seq) for seq in range(first, first + 100))
+        await asyncio.gather(*(client.write_lines(run, batch) for batch in batches))
     await client.command(run, "complete")
-    async with live(client, [run], f"{topic}@{long_ago}", points="false", lines="false") as again:
+    async with live(client, [run], stream.position, points="false") as again:
         await again.has(1)
         (reset,) = of_type(again, "reset")
         details = await client.read(f"/runs/{run}", *reset["watermarks"])
