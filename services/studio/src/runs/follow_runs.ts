@@ -3,6 +3,7 @@
 import { follow } from "../api/live";
 import { Refresher } from "../api/refresher";
 import { printQuery } from "../router/routes";
+import { followPoints } from "./live_points";
 
 export type Batch = {
   runIds: ReadonlySet<string>;
@@ -12,17 +13,20 @@ export type Batch = {
   watermarks: readonly string[];
 };
 
+type Taken = {
+  workspace: string;
+  /** Handles its own failures. What comes meanwhile is the next batch. */
+  take: (batch: Batch) => Promise<void>;
+};
+
 type RunEvent = { type: string; watermark: string | null; data: { run_id: string } };
 
 /** These say what stands in no row. */
 const OF_NO_ROW = /^run\.(environment_recorded|snapshot_taken|files_added|exited)\./;
 const OF_NEW_RUN = /^run\.(submitted|created|reactivated)\./;
 
-export type RunsFollowed = {
-  workspace: string;
+type RunsFollowed = Taken & {
   experiment: string | null;
-  /** Handles its own failures. What comes meanwhile is the next batch. */
-  take: (batch: Batch) => Promise<void>;
   /** It was away for too long to hear of all: everything is to be read anew. */
   onLost: () => void;
 };
@@ -49,6 +53,42 @@ export function followRuns({ workspace, experiment, take, onLost }: RunsFollowed
   });
   return () => {
     stop();
+    refresher.stop();
+  };
+}
+
+/** Rows are read again at most so often because their metrics move. */
+const METRICS_MS = 1_000;
+/** What is only scrolled past is not followed. */
+const LOOKED_AT_MS = 500;
+
+/** Follows the metrics of runs that are seen and go on; returns how to stop. */
+export function followMetrics({
+  workspace,
+  take,
+  runIds,
+}: Taken & { runIds: readonly string[] }): () => void {
+  const all = new Set(runIds);
+  const refresher = new Refresher(
+    (watermarks) => take({ runIds: all, hasNew: false, watermarks }),
+    METRICS_MS,
+  );
+  let stop: (() => void) | undefined;
+  const timer = setTimeout(() => {
+    stop = followPoints({
+      workspace,
+      runIds,
+      onPoints: ({ watermark }) => {
+        refresher.poke(watermark);
+      },
+      onAny: () => {
+        refresher.poke();
+      },
+    });
+  }, LOOKED_AT_MS);
+  return () => {
+    clearTimeout(timer);
+    stop?.();
     refresher.stop();
   };
 }

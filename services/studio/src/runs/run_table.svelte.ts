@@ -5,6 +5,7 @@
  * runs are counted, and shown when the table is asked for anew.
  */
 
+import { isTerminal } from "../design/status";
 import type { Asked } from "./address";
 import type { Cell, RunRow } from "./cells";
 import type { Batch } from "./follow_runs";
@@ -26,6 +27,9 @@ export class RunTable {
   /** counts the orders: with a new one the table begins at its top */
   order = $state(0);
 
+  /** the ids of the runs that are seen and go on, joined: the same text is the same runs */
+  readonly going = $derived(this.#going());
+
   readonly #onRows: (rows: readonly RunRow[]) => void;
   #cache = new RowCache<RunRow>();
   /** read by whoever draws rows, counted up when rows are others */
@@ -35,7 +39,7 @@ export class RunTable {
   #next: Question | null = null;
   #places = new Map<string, number>();
   #asOf: string | null = null;
-  #seen = { first: 0, end: 1 };
+  #seen = $state.raw({ first: 0, end: 1 });
   #direction: 1 | -1 = 1;
   readonly #loading = new Map<number, AbortController>();
   #beginning: AbortController | null = null;
@@ -67,6 +71,14 @@ export class RunTable {
     else void this.#begin(question, isSameOrder ? this.#asOf : null);
   }
 
+  /** Read what could not be read; until it is read, the failure stays. */
+  retry(question: Question): void {
+    this.show(question);
+    this.#fill();
+    const isReading = this.#beginning !== null || this.#loading.size > 0;
+    if (!isReading) this.failure = null; // what failed is not looked at any more
+  }
+
   /** Ask for all of it anew, new runs included, from the top. */
   async renew(): Promise<void> {
     if (this.#wanted) await this.#begin(this.#wanted, null);
@@ -86,10 +98,19 @@ export class RunTable {
   rows(first: number, end: number): RunRow[] {
     const rows: RunRow[] = [];
     for (let index = first; index < end; index += 1) {
-      const row = this.#cache.row(index);
+      const row = this.row(index);
       if (row) rows.push(row);
     }
     return rows;
+  }
+
+  #going(): string {
+    const { first, end } = this.#seen;
+    const going = this.rows(first, end).filter(({ status }) => !isTerminal(status));
+    return going
+      .map(({ run_id }) => run_id)
+      .sort()
+      .join();
   }
 
   /** The first runs of the table, at most so many, whether their rows are here or not. */
@@ -174,7 +195,10 @@ export class RunTable {
     const window = { offset: 0, limit: 0, asOf: this.#asOf, watermarks };
     const answer = await readTable({ ...this.#question, columns: [] }, window).catch(() => null);
     if (!answer) return; // the next batch counts again
-    if (answer.as_of === this.#asOf) this.newer = answer.newer;
+    if (answer.as_of !== this.#asOf) return;
+    this.newer = answer.newer;
+    // In an empty table nothing can jump.
+    if (this.total === 0 && answer.newer > 0) await this.renew();
   }
 
   async #read(
