@@ -221,10 +221,26 @@ def _decode_suspicious(decoder: "msgspec.json.Decoder[Any]", value: bytes) -> No
 def _is_suspicious(value: bytes) -> bool:
     return (
         b'"seq":' not in value
-        or b"null" in value
-        or b'""' in value
+        or _has_null(value)
+        or b"" in value.split(b'"')
         or value.find(b"}") != len(value) - 1
     )
+
+
+def _has_null(value: bytes) -> bool:
+    """Whether there is a `null`, in a string or outside.
+
+    Looking for one byte takes a twentieth of the time that looking for four takes, and numbers
+    have no `u`. In text there are many.
+    """
+    if value.count(b"u") > len(value) // 256:
+        return b"null" in value
+    at = value.find(b"u")
+    while at >= 0:
+        if value[at - 1 : at + 3] == b"null":
+            return True
+        at = value.find(b"u", at + 1)
+    return False
 
 
 def _splice(message: Message, value: bytes) -> bytes:

@@ -105,6 +105,7 @@ def test_what_is_no_batch_of_records_is_refused(value: bytes | None) -> None:
         metrics().replace(b'"steps":[0,1]', b'"steps":[0,null]'),
         metrics().replace(b'"steps":[0,1]', b'"steps":[0,""]'),
         metrics().replace(b"[0.5,0.5]", b"[0.5,null]"),
+        metrics(key="u" * 300).replace(b"[0.5,0.5]", b"[0.5,null]"),
         metrics().replace(b'"seq"', b'"sequence"'),
         metrics() + metrics(),
         metrics() + b"\n" + metrics(),
