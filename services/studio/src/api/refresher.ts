@@ -17,8 +17,8 @@ export class Refresher {
   }
 
   /** Something is new: now at once if nothing is under way, else when that is done. */
-  poke(watermark: string | null = null): void {
-    if (watermark !== null) this.#remember(watermark);
+  poke(...watermarks: (string | null)[]): void {
+    for (const watermark of watermarks) if (watermark !== null) this.#remember(watermark);
     this.#isWanted = true;
     if (!this.#isBusy) void this.#run();
   }

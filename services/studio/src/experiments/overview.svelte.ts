@@ -19,6 +19,11 @@ type Points = {
   values: Value[];
 };
 
+type Watermarks = { watermark?: string; watermarks?: string[] };
+
+/** The stream begins, has too much to send, or was left behind. */
+const LOAD_ANEW = new Set(["begin", "moved", "reset"]);
+
 export class Overview {
   /** null: not loaded yet */
   experiments = $state.raw<Experiment[] | null>(null);
@@ -49,7 +54,7 @@ export class Overview {
     untrack(() => refresher.poke());
     let wasLive = false;
     const stop = follow(this.#stream("events", { type: ["run.*", "experiment.*"] }), {
-      onMessage: ({ data }) => refresher.poke(watermarkOf(data)),
+      onMessage: ({ data }) => refresher.poke(...watermarksOf(data)),
       onState: (state) => {
         // What happened between the first load and the beginning of the stream.
         if (state === "live" && !wasLive) refresher.poke();
@@ -69,7 +74,7 @@ export class Overview {
     return follow(this.#stream("live", { run: this.#going.split(" "), points: "true" }), {
       onMessage: ({ event, data }) => {
         if (event === "points") this.#take(JSON.parse(data) as Points);
-        else if (event === "moved" || event === "reset") this.#refresher.poke();
+        else if (LOAD_ANEW.has(event)) this.#refresher.poke(...watermarksOf(data));
       },
     });
   }
@@ -110,7 +115,8 @@ export class Overview {
   }
 }
 
-function watermarkOf(data: string): string | null {
-  const { watermark } = JSON.parse(data) as { watermark?: string };
-  return watermark ?? null;
+/** What a message says is to be waited for. */
+function watermarksOf(data: string): string[] {
+  const { watermark, watermarks } = JSON.parse(data) as Watermarks;
+  return watermarks ?? (watermark === undefined ? [] : [watermark]);
 }
