@@ -40,7 +40,15 @@ export async function reproduce({ workspace, run_id: old }: Place): Promise<stri
     display_name: null,
   };
   const address = "/api/v1/workspaces/{workspace}/runs/{run_id}/reproduce";
-  await persistently(() => ask(api.POST(address, { params, body })));
+  const { watermark } = await persistently(() => ask(api.POST(address, { params, body })));
+  // It is there once a read has seen it; before, its page would say that there is no such run.
+  const made = {
+    path: { workspace, run_id: body.run_id },
+    query: { watermark: watermark ? [watermark] : [] },
+  };
+  await persistently(() =>
+    ask(api.GET("/api/v1/workspaces/{workspace}/runs/{run_id}", { params: made })),
+  );
   return body.run_id;
 }
 

@@ -110,13 +110,17 @@ export class RunFeed {
 
   /** Load the summaries anew. */
   async reloadSeries(): Promise<void> {
-    const { answer, since } = await this.load((watermark) => {
-      const { path, query } = this.#params(watermark);
-      const params = { path, query: { ...query, system: true } };
-      return ask(api.GET(`${BASE}/series`, { params }));
-    });
-    this.series = new Map(answer.series.map((one) => [one.key, one]));
-    for (const message of since) this.#summarise(message);
+    try {
+      const { answer, since } = await this.load((watermark) => {
+        const { path, query } = this.#params(watermark);
+        const params = { path, query: { ...query, system: true } };
+        return ask(api.GET(`${BASE}/series`, { params }));
+      });
+      this.series = new Map(answer.series.map((one) => [one.key, one]));
+      for (const message of since) this.#summarise(message);
+    } catch (error) {
+      this.failure ??= error;
+    }
   }
 
   #params(watermark: string[]): {
