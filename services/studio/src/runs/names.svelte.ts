@@ -7,13 +7,21 @@ export class UsedNamesOf {
   /** null: not known yet */
   names = $state.raw<UsedNames | null>(null);
   failure = $state.raw<unknown>(null);
+  #of = "";
   #last = 0;
 
-  /** Learn them; those of before stay until then. */
-  async load(workspace: string, experiment: string | null): Promise<void> {
+  /** Learn them; those of before stay until then, if they are of the same experiment. */
+  async load(
+    workspace: string,
+    experiment: string | null,
+    watermarks: readonly string[] = [],
+  ): Promise<void> {
+    const of = JSON.stringify([workspace, experiment]);
+    if (of !== this.#of) this.names = null;
+    this.#of = of;
     const ticket = (this.#last += 1);
     try {
-      const names = await readNames(workspace, experiment);
+      const names = await readNames(workspace, experiment, watermarks);
       if (ticket === this.#last) [this.names, this.failure] = [names, null];
     } catch (error) {
       if (ticket === this.#last) this.failure = error;

@@ -53,10 +53,15 @@ export async function readRuns(workspace: string, runIds: readonly string[]): Pr
 }
 
 /** The names that these runs use, for columns and filters. */
-export function readNames(workspace: string, experiment: string | null): Promise<UsedNames> {
+export function readNames(
+  workspace: string,
+  experiment: string | null,
+  watermarks: readonly string[],
+): Promise<UsedNames> {
+  const query = { ...(experiment === null ? {} : { experiment }), watermark: [...watermarks] };
   return ask(
     api.GET("/api/v1/workspaces/{workspace}/runs/columns", {
-      params: { path: { workspace }, query: experiment === null ? {} : { experiment } },
+      params: { path: { workspace }, query },
     }),
   );
 }

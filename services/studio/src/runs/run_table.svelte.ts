@@ -231,7 +231,8 @@ export class RunTable {
       const before = this.#cache.row(page * PAGE_ROWS + place);
       if (before?.run_id !== row.run_id) return false; // it has left for good: another is here
       const isOut = question.status.length > 0 && !question.status.includes(row.status);
-      return isOut || this.#key(before, sortedBy) !== this.#key(row, sortedBy);
+      const isHidden = question.archived !== "all" && question.archived !== String(row.archived);
+      return isOut || isHidden || this.#key(before, sortedBy) !== this.#key(row, sortedBy);
     });
   }
 

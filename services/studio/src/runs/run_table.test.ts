@@ -9,6 +9,7 @@ type Window = { offset: number; limit: number; asOf: string | null; signal?: Abo
 class Gateway {
   runs: string[] = Array.from({ length: 1_000 }, (_, n) => `run-${n}`);
   loss = new Map<string, number>();
+  archived = new Set<string>();
   reads: Window[] = [];
   fails = false;
   isHeld = false;
@@ -32,6 +33,7 @@ class Gateway {
     const rows = order.slice(window.offset, window.offset + window.limit).map((run_id) => ({
       run_id,
       status: "Running",
+      archived: this.archived.has(run_id),
       display_name: run_id,
       values: question.columns.map(() => this.loss.get(run_id) ?? null),
     }));
@@ -136,6 +138,14 @@ describe("the table", () => {
     await table.renew();
     expect(table.row(0)?.run_id).toBe("run-999");
     expect(table.isOutOfOrder).toBe(false);
+  });
+
+  it("says that a run belongs to it no longer", async () => {
+    const table = await opened();
+    gateway.current.archived.add("run-3");
+    await table.take({ runIds: new Set(["run-3"]), hasNew: false, watermarks: [] });
+    expect(table.row(3)?.run_id).toBe("run-3");
+    expect(table.isOutOfOrder).toBe(true);
   });
 
   it("counts new runs and shows them when asked", async () => {

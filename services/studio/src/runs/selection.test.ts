@@ -14,6 +14,7 @@ const run = (run_id: string, status = "Running"): Selectable => ({
   run_id,
   display_name: `run ${run_id}`,
   status,
+  archived: false,
 });
 
 describe("a selection", () => {

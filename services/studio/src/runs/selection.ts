@@ -5,11 +5,12 @@ export type Selected = {
   run_id: string;
   display_name: string;
   status: string;
+  archived: boolean;
   /** which of the chart colours, from 0; stays while others come and go */
   colour: number;
 };
 
-export type Selectable = { run_id: string; display_name: string; status: string };
+export type Selectable = Omit<Selected, "colour">;
 
 export type Selection = ReadonlyMap<string, Selected>;
 
@@ -22,11 +23,11 @@ export function added(selection: Selection, runs: readonly Selectable[]): Select
   const result = new Map(selection);
   const taken = new Set([...selection.values()].map(({ colour }) => colour));
   let colour = 0;
-  for (const { run_id, display_name, status } of runs) {
+  for (const { run_id, display_name, status, archived } of runs) {
     if (result.has(run_id) || result.size >= MOST_SELECTED) continue;
     while (taken.has(colour)) colour += 1;
     taken.add(colour);
-    result.set(run_id, { run_id, display_name, status, colour });
+    result.set(run_id, { run_id, display_name, status, archived, colour });
   }
   return result;
 }
@@ -43,17 +44,17 @@ export function toggled(selection: Selection, run: Selectable): Selection {
 
 /** Take over what rows say now of the runs that are selected. */
 export function refreshed(selection: Selection, rows: readonly Selectable[]): Selection {
-  const changed = rows.filter((row) => {
-    const known = selection.get(row.run_id);
-    return known && (known.status !== row.status || known.display_name !== row.display_name);
-  });
-  if (changed.length === 0) return selection;
   const result = new Map(selection);
-  for (const { run_id, display_name, status } of changed) {
+  let isChanged = false;
+  for (const { run_id, display_name, status, archived } of rows) {
     const known = selection.get(run_id);
-    if (known) result.set(run_id, { ...known, display_name, status });
+    if (!known) continue;
+    const now = { ...known, display_name, status, archived };
+    if (JSON.stringify(now) === JSON.stringify(known)) continue;
+    result.set(run_id, now);
+    isChanged = true;
   }
-  return result;
+  return isChanged ? result : selection;
 }
 
 /** The places from one row to another, both with it, whichever comes first. */
