@@ -70,11 +70,10 @@ describe("points that are pushed", () => {
 });
 
 describe("keys", () => {
-  it("are grouped by what stands before the last slash, numbers in their order", () => {
+  it("are grouped by what stands before the first slash, numbers in their order", () => {
     expect(grouped(["val/loss", "loss", "train/l10", "train/l2", "train/sub/x"])).toEqual([
       { prefix: "", keys: ["loss"] },
-      { prefix: "train", keys: ["train/l2", "train/l10"] },
-      { prefix: "train/sub", keys: ["train/sub/x"] },
+      { prefix: "train", keys: ["train/l2", "train/l10", "train/sub/x"] },
       { prefix: "val", keys: ["val/loss"] },
     ]);
   });

@@ -33,11 +33,11 @@ export function summaryWith(
 
 export type Group = { prefix: string; keys: string[] };
 
-/** Keys by what stands before their last slash, both in order; those without one come first. */
+/** Keys by what stands before their first slash, both in order; those without one come first. */
 export function grouped(keys: readonly string[]): Group[] {
   const groups = new Map<string, string[]>();
   for (const key of [...keys].sort(inNaturalOrder)) {
-    const prefix = key.slice(0, Math.max(0, key.lastIndexOf("/")));
+    const prefix = key.slice(0, Math.max(0, key.indexOf("/")));
     groups.set(prefix, [...(groups.get(prefix) ?? []), key]);
   }
   const found = Array.from(groups, ([prefix, of]) => ({ prefix, keys: of }));
