@@ -22,6 +22,7 @@ export type Loaded<T> = { answer: T; since: FeedMessage[] };
 const BASE = "/api/v1/workspaces/{workspace}/runs/{run_id}";
 /** What was pushed so long ago is in the tables, or nearly. */
 const SETTLED_MS = 5_000;
+const ALONE_MS = 500;
 
 export class RunFeed {
   readonly workspace: string;
@@ -33,6 +34,8 @@ export class RunFeed {
   /** summaries by key, of the latest of all attempts, those of the system too; null: not here yet */
   series = $state.raw<ReadonlyMap<string, SeriesSummary> | null>(null);
   epoch = $state(0);
+  /** nothing will be pushed: what was loaded is all that there will be */
+  isAlone = $state(false);
 
   #settled: string[] = [];
   #recent: { at: number; message: FeedMessage }[] = [];
@@ -57,16 +60,27 @@ export class RunFeed {
 
   /** Load and follow, until the returned function is called. */
   start(): () => void {
-    void this.reload();
-    void this.reloadSeries();
+    // The stream's `begin` has everything loaded. Where it does not come soon, the page need not wait.
+    const alone = setTimeout(() => {
+      if (this.epoch > 0) return;
+      void this.reload();
+      void this.reloadSeries();
+    }, ALONE_MS);
     const workspace = encodeURIComponent(this.workspace);
     // Away for too long: then the stream begins again, and its `begin` has everything loaded anew.
-    return follow(`/api/v1/workspaces/${workspace}/live${printQuery({ run: this.runId })}`, {
+    const stop = follow(`/api/v1/workspaces/${workspace}/live${printQuery({ run: this.runId })}`, {
       onMessage: (message) => {
         const read = readMessage(message);
         if (read) this.#take(read);
       },
+      onState: (state) => {
+        if (state === "refused") this.isAlone = true;
+      },
     });
+    return () => {
+      clearTimeout(alone);
+      stop();
+    };
   }
 
   /** Hear what is pushed from now on; returns how to stop. */
@@ -95,17 +109,16 @@ export class RunFeed {
     this.#isStale = true;
     if (this.#isLoading) return;
     this.#isLoading = true;
-    try {
-      while (this.#isStale) {
-        this.#isStale = false;
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
         this.details = await ask(api.GET(BASE, { params: this.#params(this.#settled) }));
         this.failure = null;
+      } catch (error) {
+        this.failure = error;
       }
-    } catch (error) {
-      this.failure = error;
-    } finally {
-      this.#isLoading = false;
     }
+    this.#isLoading = false;
   }
 
   /** Load the summaries anew. */
