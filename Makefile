@@ -28,7 +28,8 @@ STUDIO_SOURCES := $(shell find $(STUDIO) -name node_modules -prune -o -name dist
 # Node comes from PyPI with everything else, so it is the same one everywhere.
 NPM := cd $(STUDIO) && PATH="$(abspath $(BIN)):$$PATH" npm --loglevel=error
 
-.PHONY: help run stop setup studio studio-dev test faults lint format bench bench-peers lock schemas wheel
+.PHONY: help run stop setup studio studio-dev test faults lint format bench bench-peers lock \
+	schemas wheel chromium
 
 help:  ## show this
 	@echo "runhistory: an event-sourced Run History for machine learning"
@@ -52,7 +53,7 @@ studio: $(PAGES)/index.html  ## build the web pages into the package
 studio-dev: studio  ## work on the web pages: served anew at each change, beside `make run`
 	@RUNHISTORY_URL=http://127.0.0.1:$(PORT) $(NPM) run dev
 
-test: setup studio  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
+test: setup studio chromium  ## run all tests (TESTS=tests/unit for some, JOBS=1 one by one)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile \
 		--no-loadscope-reorder $(TESTS)
 
@@ -97,6 +98,14 @@ lock: setup  ## choose the newest dependencies that fit, and write down their di
 
 wheel: setup studio  ## build the wheel into dist/
 	$(BIN)/uv build --wheel --no-build-isolation --python $(BIN)/python
+
+# The browser tests drive Debian's Chromium: who may install it has it now, others are told how.
+chromium:
+	@command -v chromium chromium-browser google-chrome > /dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+			echo "Installing Chromium for the browser tests"; \
+			apt-get update -qq && apt-get install -qq -y chromium > /dev/null; \
+		else echo "There is no Chromium: the browser tests need it (apt-get install chromium)."; fi; }
 
 COMPILE := --universal --python-version 3.11 --upgrade --generate-hashes --quiet \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
