@@ -61,9 +61,10 @@ faults: setup  ## kill everything, again and again, for long: none lost, none tw
 	@RUNHISTORY_FAULTS_FULL=1 RUNHISTORY_FAULT_KILLS=$(KILLS) \
 		$(BIN)/python -m pytest --capture=no tests/faults
 
-bench: setup  ## measure stacks of its own: tables, and bench/results/*.json
+bench: setup studio chromium  ## measure stacks of its own: tables, and bench/results/*.json
 	@$(BIN)/python -m bench.run_history
 	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.studio
 
 bench-peers: setup  ## the same work for MLflow, FastTrackML, Aim and Trackio: README's table
 	@$(BIN)/python -m bench.peers

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from bench import ingest
+from bench import ingest, studio
 from bench.figures.figure import Details, Measured, percentile
 from bench.figures.machine import MachineLog, loop_rate
 from bench.load import Plan, bodies
@@ -43,7 +43,21 @@ INGEST = {
     "gateway_rss_mb": ("less", 400),
     "rate_held": ("more", 0.8),
 }
-LONG_RUNS = {"sink_rss_mb", "gateway_rss_mb", "rate_held"}  # minutes each: once a night is enough
+STUDIO = {
+    "first_view_ms": ("less", 800),
+    "scroll_fps": ("more", 50),
+    "open_run_ms": ("less", 400),
+    "point_to_pixel_ms": ("less", 1_000),
+    "chart_20_runs_ms": ("less", 400),
+    "zoom_ms": ("less", 200),
+    "memory_growth_mb": ("less", 30),
+}
+LONG_RUNS = {
+    "memory_growth_mb",
+    "sink_rss_mb",
+    "gateway_rss_mb",
+    "rate_held",
+}  # minutes each: once a night is enough
 
 
 def _measured() -> list[Measured]:
@@ -56,7 +70,9 @@ def _machine() -> MachineLog:
     return MachineLog(loops_per_s=[30.0], load=[0.1, 2.0], busy_percent=[50.0])
 
 
-@pytest.mark.parametrize(("suite", "promised"), [(SUITE, RUN_HISTORY), (ingest.SUITE, INGEST)])
+@pytest.mark.parametrize(
+    ("suite", "promised"), [(SUITE, RUN_HISTORY), (ingest.SUITE, INGEST), (studio.SUITE, STUDIO)]
+)
 def test_every_promised_figure_is_measured_against_its_goal(
     suite: Suite, promised: dict[str, tuple[str, float]]
 ) -> None:
