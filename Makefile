@@ -28,7 +28,7 @@ STUDIO_SOURCES := $(shell find $(STUDIO) -name node_modules -prune -o -name dist
 # Node comes from PyPI with everything else, so it is the same one everywhere.
 NPM := cd $(STUDIO) && PATH="$(abspath $(BIN)):$$PATH" npm --loglevel=error
 
-.PHONY: help run stop setup studio studio-dev test faults lint format bench bench-peers lock \
+.PHONY: help run stop setup studio studio-dev test faults lint format bench bench-peers screenshots lock \
 	schemas wheel chromium
 
 help:  ## show this
@@ -68,6 +68,9 @@ bench: setup studio chromium  ## measure stacks of its own: tables, and bench/re
 
 bench-peers: setup  ## the same work for MLflow, FastTrackML, Aim and Trackio: README's table
 	@$(BIN)/python -m bench.peers
+
+screenshots: setup studio chromium  ## take the pictures of docs/images/ anew
+	@$(BIN)/python -m docs.screenshots
 
 lint: setup $(STUDIO_INSTALLED)  ## ruff, mypy, the import rule; prettier, eslint and svelte-check
 	$(BIN)/ruff check
