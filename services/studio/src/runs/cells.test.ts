@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { durationOf, type RunRow, shortened, textOf, titleOf } from "./cells";
+import { durationOf, nameOf, type RunRow, shortened, textOf, titleOf } from "./cells";
 import { type Column, parseColumn } from "./columns";
 
 const NOW = new Date("2026-11-01T12:00:00Z");
@@ -48,13 +48,25 @@ describe("a cell", () => {
 
   it("leaves params as they were written", () => {
     expect(textOf(column("param:lr"), ROW, "1e-05", NOW)).toBe("1e-05");
+    expect(textOf(column("param:seed"), ROW, "12345678901", NOW)).toBe("12345678901");
     expect(textOf(column("tag:x"), ROW, "<b>x</b>", NOW)).toBe("<b>x</b>");
+  });
+
+  it("shows shortly what only a computer wrote so long", () => {
+    const long = "0.026000000000000002";
+    expect(textOf(column("param:lr"), ROW, long, NOW)).toBe("0.026");
+    expect(titleOf(column("param:lr"), ROW, long)).toBe(long);
   });
 
   it("is empty where the run has nothing", () => {
     expect(textOf(column("param:lr"), ROW, null, NOW)).toBe("");
     expect(textOf(column("compute_target"), ROW, undefined, NOW)).toBe("");
     expect(textOf(column("duration"), { ...ROW, started: null }, undefined, NOW)).toBe("");
+  });
+
+  it("names a run without a name by its id", () => {
+    expect(nameOf({ run_id: "0190", display_name: " " })).toBe("0190");
+    expect(nameOf({ run_id: "0190", display_name: "x".repeat(10_000) }).length).toBeLessThan(300);
   });
 
   it("counts how long a run takes until it has ended", () => {

@@ -10,12 +10,15 @@ export type Cell = RunRow["values"][number];
 /** More than this of a text is not drawn: it would not be seen, and costs time. */
 const LONGEST = 200;
 const LONGEST_TITLE = 1_000;
+/** A param such as 0.026000000000000002: nobody wrote all these digits. */
+const LONG_NUMBER = /^-?\d+\.\d{8,}(e[+-]?\d+)?$/i;
 
 /** The text of a cell; "": the run has nothing there. */
 export function textOf(column: Column, row: RunRow, value: Cell | undefined, now: Date): string {
   if (column.kind === "attribute") return attributeText(column.name, row, now);
   if (value === null || value === undefined) return "";
-  return isMetric(column) ? formatValue(Number(value)) : shortened(String(value), LONGEST);
+  const isNumber = isMetric(column) || LONG_NUMBER.test(String(value));
+  return isNumber ? formatValue(Number(value)) : shortened(String(value));
 }
 
 /** What a cell says when it is pointed at: more digits, more text. */
@@ -30,6 +33,11 @@ export function durationOf(row: RunRow, now: Date): number | null {
   if (row.started === null) return null;
   const end = row.ended === null ? now : new Date(row.ended);
   return end.getTime() - new Date(row.started).getTime();
+}
+
+/** What a run is called; one without a name by its id. */
+export function nameOf(run: { run_id: string; display_name: string }, longest = LONGEST): string {
+  return shortened(run.display_name.trim(), longest) || run.run_id;
 }
 
 export function shortened(text: string, longest: number = LONGEST): string {

@@ -8,6 +8,7 @@ import {
   parseColumns,
   sortedBy,
   type UsedNames,
+  widthOf,
 } from "./columns";
 
 const names = (...list: string[]): { name: string; runs: number }[] =>
@@ -53,6 +54,12 @@ describe("columns", () => {
       "duration",
     ]);
     expect(defaultColumns(used, { ofOneExperiment: false })).toContain("experiment");
+  });
+
+  it("are as wide as their heads need, and no wider than one can use", () => {
+    const width = (id: string): number => parseColumns([id]).map(widthOf)[0] ?? 0;
+    expect(width("last:validation")).toBeGreaterThan(width("last:loss"));
+    expect(width(`param:${"x".repeat(10_000)}`)).toBe(12);
   });
 
   it("move to other places, and nowhere outside", () => {

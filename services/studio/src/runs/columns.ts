@@ -61,7 +61,7 @@ export function labelOf(column: Column): string {
 
 /** What is added to the label to tell columns of one name apart: `loss` last, min, max. */
 export function hintOf(column: Column): string {
-  return column.kind === "attribute" ? "" : column.kind;
+  return column.kind === "attribute" || column.kind === "param" ? "" : column.kind;
 }
 
 export function isMetric(column: Column): boolean {
@@ -73,13 +73,16 @@ export function isNumeric(column: Column): boolean {
   return isMetric(column) || column.name === "attempt" || column.id === "duration";
 }
 
-/** How wide it is, in rem: columns have their width before their rows are there. */
+/** How wide it is, in rem: by its head, for columns have their width before their rows are there. */
 export function widthOf(column: Column): number {
-  if (column.kind !== "attribute") return isMetric(column) ? 7.5 : 8;
+  if (column.kind !== "attribute") {
+    const head = 0.45 * (column.name.length + hintOf(column).length) + 2;
+    return Math.min(12, Math.max(isMetric(column) ? 6.5 : 5.5, head));
+  }
   if (TIMES.includes(column.name)) return 7;
   if (column.name === "status" || column.name === "experiment") return 9;
   if (column.name === "run_id" || column.name === "description") return 15;
-  return column.name === "attempt" || column.name === "type" ? 6 : 8;
+  return column.name === "attempt" || column.name === "type" ? 6 : 7;
 }
 
 /** In which direction one looks first: the newest, the best, the first of the alphabet. */

@@ -19,7 +19,7 @@ export function layoutOf(columns: readonly Column[], windowWidth: number): Layou
   const isNarrow = windowWidth < NARROW;
   const shown = isNarrow ? columns.filter(({ id }) => !IN_NARROW_NAME.includes(id)) : columns;
   const box = isNarrow ? 2.75 : 2.5;
-  const name = isNarrow ? 12.5 : 15;
+  const name = isNarrow ? 12.5 : 13;
   const widths = shown.map(widthOf);
   const template = [
     `${box}rem`,
