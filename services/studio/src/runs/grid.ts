@@ -20,7 +20,8 @@ export function layoutOf(columns: readonly Column[], windowWidth: number): Layou
   const shown = isNarrow ? columns.filter(({ id }) => !IN_NARROW_NAME.includes(id)) : columns;
   const box = isNarrow ? 2.75 : 2.5;
   const name = isNarrow ? 12.5 : 13;
-  const widths = shown.map(widthOf);
+  // Beside the name there is room for one column on a telephone.
+  const widths = shown.map((column) => Math.min(widthOf(column), isNarrow ? 7.5 : Infinity));
   const template = [
     `${box}rem`,
     `minmax(${name}rem, ${isNarrow ? 20 : 24}rem)`,
