@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
-from bench.figures.points import start_runs, wait_until_visible
-from bench.load import Load, Plan
+from bench.figures.points import start_runs
+from bench.load import Plan, bodies
 from playwright.sync_api import expect
 
 from runhistory import Experiment, Run, Workspace
+from runhistory.sdk.run_client import RunClient
 from tests.browser.studio import ChartView, Studio
 from tests.support.running_stack import RunningStack
 
@@ -23,15 +25,18 @@ STEP = re.compile(r"step ([\d,]+): (−?)([\d.e−]+)$")
 def long_run(workspace: Workspace) -> str:
     """A run of a million random values, one a step."""
     (run_id,) = start_runs(workspace, 1)
-    plan = Plan(workspace.url, workspace.name, (run_id,), points=10_000, keys=1, connections=1)
-    with Load(plan) as load:
-        wait_until_visible(workspace, load.send(POINTS // plan.points))
+    plan = Plan(workspace.url, workspace.name, (run_id,), points=10_000, keys=1)
+    client = RunClient(workspace.connection, run_id)
+    for body in islice(bodies(plan, 0), POINTS // plan.points):
+        client.send_points(1, body, patience=60)
     return run_id
 
 
 def test_a_million_points_are_zoomed_to_single_steps(
     studio: Studio, workspace: Workspace, long_run: str
 ) -> None:
+    ((written,),) = workspace.sql("SELECT count() FROM points")
+    assert written == POINTS
     chart = studio.open_run(long_run, "metrics").chart(KEY)
     chart.show_table()
     expect(chart.points).to_have_text(f"{POINTS:,}")
