@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 from bench.figures.stack import bench_stack
 from docs.screenshots.history import fill_history
 from docs.screenshots.training import train
-from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.support.chromium import NARROW, WIDE, chromium
@@ -82,8 +81,6 @@ def _take(browser: Browser, origin: str, picture: Picture, scheme: str) -> None:
         path = IMAGES / f"{picture.name}-{scheme}-{width}.png"
         page.screenshot(path=path)
         context.close()
-        # A quarter of the size, and nobody sees it: few colours are in such a page.
-        Image.open(path).convert("RGB").quantize(256).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def main() -> None:
             run.log("train/loss", loss, step=step)
             run.log("train/gradient_norm", network.gradient_norm, step=step)
             run.log("learning_rate", rate, step=step)
+            if step % 10 == 0:
+                print(f"step {step:3}  loss {loss:.4f}  gradient {network.gradient_norm:.2f}")
             time.sleep(0.01)
         accuracy = network.accuracy()
         run.log("val/accuracy", accuracy, step=(epoch + 1) * BATCHES)
@@ -37,12 +39,13 @@ def main() -> None:
         if epoch == 4:
             print("\x1b[33mwarning: 3 of 1,347 digits are blank; they are left out\x1b[0m")
 
-    outputs = Path("outputs")
-    outputs.mkdir(exist_ok=True)
-    Image.fromarray(network.picture()).save(outputs / "first_layer.png")
+    kept = Path("kept")
+    kept.mkdir()
+    Image.fromarray(network.picture()).save(kept / "first_layer.png")
     report = {"loss": loss, "accuracy": network.accuracy(), **vars(options)}
-    (outputs / "report.json").write_text(json.dumps(report, indent=2))
-    (outputs / "notes.md").write_text("# Digits\n\nThe *wide* network learns best at `0.03`.\n")
+    (kept / "report.json").write_text(json.dumps(report, indent=2))
+    (kept / "notes.md").write_text("# Digits\n\nThe *wide* network learns best at `0.03`.\n")
+    run.upload_folder("outputs", kept)
     print("saved the first layer; evaluating on 450 digits never seen", flush=True)
     time.sleep(240)
 
