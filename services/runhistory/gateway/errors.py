@@ -8,6 +8,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Send
+from litestar.typing import FieldDefinition
 from msgspec import Struct
 from obstore.exceptions import BaseError as ObjectStoreError
 
@@ -227,17 +228,28 @@ def _in_words(message: str) -> str:
 
 def _name(request: Request[Any, Any, Any], parameter: str) -> str:
     """A parameter's name as it is sent."""
-    definition = request.route_handler.parsed_fn_signature.parameters.get(parameter)
+    definition = _parameters(request).get(parameter)
     return getattr(definition and definition.kwarg_definition, "name", None) or parameter
 
 
 def _choices(request: Request[Any, Any, Any], parameter: str) -> str:
     """What a parameter may be, where that is one of a few words."""
-    parameters = request.route_handler.parsed_fn_signature.parameters
+    parameters = _parameters(request)
     if parameter not in parameters:
         return ""
     words = _enums(msgspec.json.schema(parameters[parameter].annotation))
     return f"; it is one of {', '.join(words)}" if words else ""
+
+
+def _parameters(request: Request[Any, Any, Any]) -> dict[str, FieldDefinition]:
+    """Those of the route's handler, and of what makes its arguments."""
+    route = request.route_handler
+    makers = [one.parsed_fn_signature for one in route.resolve_dependencies().values()]
+    return {
+        name: definition
+        for signature in (*makers, route.parsed_fn_signature)
+        for name, definition in signature.parameters.items()
+    }
 
 
 def _enums(schema: Any) -> list[str]:
