@@ -1,6 +1,7 @@
 """The table of runs when there are very many: sorted by a metric, scrolled, and changed in bulk."""
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from runhistory import Experiment, Run, Workspace
 from runhistory.runtime.settings import PORT_OFFSETS
 from tests.browser.conftest import OpenStudio
 from tests.browser.studio import RunsPage, Studio
-from tests.support.running_stack import RunningStack
+from tests.support.running_stack import RunningStack, running_stack
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
 
@@ -27,6 +28,13 @@ FAILED = """
 SELECT count() FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid
 WHERE status = 'Failed' AND tags.name = 'team' AND tags.value = 'vision'
 """
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One of its own: what is filled in is in no log, and a rebuild of its tables would miss it."""
+    with running_stack(tmp_path_factory.mktemp("many") / "data") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")
