@@ -7,7 +7,7 @@ import time
 from bench.figures.figure import Details, Figure, Report, percentile
 from bench.figures.points import fresh_workspace, start_runs, wait_until_visible
 from bench.figures.stack import BenchStack
-from bench.figures.studio_pages import studio_page
+from bench.figures.studio_pages import studio_page, wait_until
 from bench.load import Load, Plan
 from playwright.sync_api import Page
 
@@ -44,7 +44,7 @@ def measure_point_to_pixel(stack: BenchStack, details: Details, report: Report) 
         run.log("loss", 0.0, step=0)
         run.flush()
         page.goto(f"/w/{workspace.name}/runs/{run.id}?tab=metrics")
-        page.wait_for_function("chartSays('loss') === 'last: 0'")
+        wait_until(page, "chartSays('loss') === 'last: 0'")
         milliseconds = []
         for step in range(1, SAMPLES + 1):
             time.sleep(random.uniform(0.3, 0.6))  # not in step with anybody's pace
@@ -69,7 +69,7 @@ class Zoom:
             self._address[stack.url] = _long_run(stack)
         with studio_page(stack) as page:
             page.goto(self._address[stack.url])
-            page.wait_for_function(f"chartSays('{KEY}').startsWith('last: ')")
+            wait_until(page, f"chartSays('{KEY}').startsWith('last: ')")
             found = [_zoom(page) for _ in range(ZOOMS)]
         details.add("answer", statistics.median(one["answer"] for one in found), "ms")
         return statistics.median(one["drawn"] for one in found)

@@ -7,7 +7,7 @@ import time
 from bench.figures.figure import Details, Figure, Report
 from bench.figures.points import fresh_workspace
 from bench.figures.stack import BenchStack
-from bench.figures.studio_pages import studio_page
+from bench.figures.studio_pages import studio_page, wait_until
 from playwright.sync_api import CDPSession
 
 from runhistory.sdk.experiment import Experiment
@@ -27,7 +27,7 @@ def measure_memory_growth(stack: BenchStack, details: Details, report: Report) -
     with Experiment(workspace, "bench").start_logging() as run, studio_page(stack) as page:
         _log(run, begin=0, seconds=1)
         page.goto(f"/w/{workspace.name}/runs/{run.id}?tab=metrics")
-        page.wait_for_function("chartSays('metric-0').startsWith('last: ')")
+        wait_until(page, "chartSays('metric-0').startsWith('last: ')")
         probe = page.context.new_cdp_session(page)
         step = _log(run, begin=A_SECOND, seconds=SETTLING_MINUTES * 60)
         before = _heap_mb(probe)
@@ -37,7 +37,7 @@ def measure_memory_growth(stack: BenchStack, details: Details, report: Report) -
             after = _heap_mb(probe)
             report(f"minute {minute + 1}: {after:.1f} MB, {after - before:+.1f}")
         run.flush()
-        page.wait_for_function(f"chartSays('metric-0') === 'last: {step - 1:,}'")
+        wait_until(page, f"chartSays('metric-0') === 'last: {step - 1:,}'")
     details.add("heap", after, "MB")
     details.add("minutes", MINUTES, "min")
     details.add("points", step * KEYS, "points")

@@ -44,3 +44,9 @@ def studio_page(stack: BenchStack, *, seen: str = "false") -> Iterator[Page]:
         context.add_init_script(OBSERVE)
         context.add_init_script(f"window.seen = whenTrue(() => {seen});")
         yield context.new_page()
+
+
+def wait_until(page: Page, question: str) -> None:
+    """Return when the answer yes is drawn. Not by `wait_for_function`, which the page's strict
+    Content-Security-Policy forbids."""
+    page.evaluate(f"whenTrue(() => {question})")
