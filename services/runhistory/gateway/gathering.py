@@ -24,7 +24,6 @@ CROWD_SECONDS: Final = 0.01
 
 Headers = Sequence[tuple[str, bytes]]
 
-
 Deliver = Callable[[TopicPartition, BatchBuilder], Awaitable[int]]
 """Write a bundle and return its first record's offset, or raise what its callers are to see."""
 
@@ -92,10 +91,7 @@ class Gatherer:
             self._tick_due = loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
-        if self._tick_due is not None:
-            self._tick_due.cancel()
-            self._tick_due = None
-        records = 0
+        self._tick_due, records = None, 0
         for place, partition in self._partitions.items():
             if partition.waiting and partition.delivering is None:
                 records += partition.waiting[0].builder.record_count()
