@@ -16,8 +16,6 @@ import { mergeWatermarks } from "./watermarks";
 
 export type RunDetails = Schemas["RunDetails"];
 export type Listener = (message: FeedMessage) => void;
-/** What was loaded, and what was pushed that it may not have seen. */
-export type Loaded<T> = { answer: T; since: FeedMessage[] };
 
 const BASE = "/api/v1/workspaces/{workspace}/runs/{run_id}";
 /** What was pushed so long ago is in the tables, or nearly. */
@@ -91,13 +89,20 @@ export class RunFeed {
     };
   }
 
-  /** Ask for something with the watermarks that it needs. */
-  async load<T>(request: (watermark: string[]) => Promise<T>): Promise<Loaded<T>> {
+  /**
+   * Ask for something with the watermarks that it needs, and `take` the answer together with what was
+   * pushed that it may not have seen. Whoever has taken it hears what comes next by `listen`: nothing
+   * is pushed in between.
+   */
+  async load<T>(
+    request: (watermark: string[]) => Promise<T>,
+    take: (answer: T, since: readonly FeedMessage[]) => void,
+  ): Promise<void> {
     this.#settle();
     const since = this.#recent.map(({ message }) => message);
     const stop = this.listen((message) => since.push(message));
     try {
-      return { answer: await request(this.#settled), since };
+      take(await request(this.#settled), since);
     } finally {
       stop();
     }
@@ -124,13 +129,15 @@ export class RunFeed {
   /** Load the summaries anew. */
   async reloadSeries(): Promise<void> {
     try {
-      const { answer, since } = await this.load((watermark) => {
+      const request = (watermark: string[]): Promise<Schemas["SeriesList"]> => {
         const { path, query } = this.#params(watermark);
         const params = { path, query: { ...query, system: true } };
         return ask(api.GET(`${BASE}/series`, { params }));
+      };
+      await this.load(request, (answer, since) => {
+        this.series = new Map(answer.series.map((one) => [one.key, one]));
+        for (const message of since) this.#summarise(message);
       });
-      this.series = new Map(answer.series.map((one) => [one.key, one]));
-      for (const message of since) this.#summarise(message);
     } catch (error) {
       this.failure ??= error;
     }
@@ -163,16 +170,15 @@ export class RunFeed {
     } else {
       this.#settle();
       this.#recent.push({ at: Date.now(), message });
+      // Only reads bring what was too much to be pushed.
+      if (message.event === "moved" || message.event === "more_lines") {
+        this.#settled = mergeWatermarks(this.#settled, [message.data.watermark]);
+      }
       if (message.event === "event") void this.reload(message.data.watermark);
-      else if (message.event === "moved") void this.#reloadMoved(message.data.watermark);
+      else if (message.event === "moved") void this.reloadSeries();
       else this.#summarise(message);
     }
     for (const listener of this.#listeners) listener(message);
-  }
-
-  async #reloadMoved(watermark: string): Promise<void> {
-    this.#settled = mergeWatermarks(this.#settled, [watermark]);
-    await this.reloadSeries();
   }
 
   #summarise(message: FeedMessage): void {

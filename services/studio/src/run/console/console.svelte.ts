@@ -45,16 +45,17 @@ export class RunConsole {
   async loadEnd(): Promise<void> {
     const generation = (this.#generation += 1);
     try {
-      const { answer, since } = await this.#feed.load((watermark) =>
-        this.#read({ tail: PAGE, watermark }),
-      );
-      if (generation !== this.#generation) return;
-      this.store.clear();
-      this.store.load(answer, true);
-      for (const message of since) this.#append(message);
-      this.isLoaded = true;
-      this.failure = null;
-      this.#changed();
+      const request = (watermark: string[]): Promise<ConsolePage> =>
+        this.#read({ tail: PAGE, watermark });
+      await this.#feed.load(request, (answer, since) => {
+        if (generation !== this.#generation) return;
+        this.store.clear();
+        this.store.load(answer, true);
+        this.isLoaded = true;
+        this.failure = null;
+        for (const message of since) this.#append(message);
+        this.#changed();
+      });
     } catch (error) {
       if (generation === this.#generation) this.failure = error;
     }
@@ -88,14 +89,15 @@ export class RunConsole {
       return;
     }
     try {
-      const { answer, since } = await this.#feed.load((watermark) =>
+      const request = (watermark: string[]): Promise<Schemas["ConsoleMatches"]> =>
         ask(
           api.GET(`${BASE}/matches`, { params: { path: this.#path, query: { text, watermark } } }),
-        ),
-      );
-      if (text !== this.#text) return;
-      this.matches = { text, ...answer };
-      if (since.some(({ event }) => event === "lines")) this.#match(this.total - PAGE);
+        );
+      await this.#feed.load(request, (answer, since) => {
+        if (text !== this.#text) return;
+        this.matches = { text, ...answer };
+        if (since.some(({ event }) => event === "lines")) this.#match(this.total - PAGE);
+      });
     } catch (error) {
       if (text === this.#text) this.failure = error;
     }
@@ -111,7 +113,7 @@ export class RunConsole {
 
   #hear(message: FeedMessage): void {
     if (message.event === "more_lines") {
-      void this.#feed.reload(message.data.watermark).then(() => this.loadEnd());
+      void this.loadEnd();
     } else if (message.event === "lines") {
       const before = this.total;
       this.#append(message);

@@ -5,7 +5,7 @@
 
 import { SvelteMap } from "svelte/reactivity";
 import { fetchRaw } from "../../api/client";
-import { type Curve, decodeCurves, NOTHING_SPECIAL } from "../../charts/curves";
+import { type Curve, type CurveSet, decodeCurves, NOTHING_SPECIAL } from "../../charts/curves";
 import { type Arrived, extend } from "../../charts/growth";
 import type { Range } from "../../charts/ranges";
 import { printQuery } from "../../router/routes";
@@ -99,19 +99,21 @@ export class CurveBoard {
     const query = { run: this.#feed.runId, key: keys, x, attempt, points, from: range?.from, to: range?.to }; // prettier-ignore
     const workspace = encodeURIComponent(this.#feed.workspace);
     try {
-      const { answer, since } = await this.#feed.load(async (watermark) => {
+      const request = async (watermark: string[]): Promise<CurveSet> => {
         const address = `/api/v1/workspaces/${workspace}/curves${printQuery({ ...query, watermark })}`;
         return decodeCurves(await (await fetchRaw(address)).arrayBuffer());
+      };
+      await this.#feed.load(request, (answer, since) => {
+        if (generation !== this.#generation) return;
+        const found = new Map(answer.curves.map((curve) => [curve.key, curve]));
+        for (const key of keys) {
+          this.curves.set(key, found.get(key) ?? emptyCurve(this.#feed.runId, key));
+          this.#widths.set(key, answer.width);
+        }
+        this.failure = null;
+        const pushed = since.filter((message) => message.event === "points");
+        this.#grow(pushed.map(({ data }) => data), new Set(keys)); // prettier-ignore
       });
-      if (generation !== this.#generation) return;
-      const found = new Map(answer.curves.map((curve) => [curve.key, curve]));
-      for (const key of keys) {
-        this.curves.set(key, found.get(key) ?? emptyCurve(this.#feed.runId, key));
-        this.#widths.set(key, answer.width);
-      }
-      this.failure = null;
-      const pushed = since.filter((message) => message.event === "points");
-      this.#grow(pushed.map(({ data }) => data), new Set(keys)); // prettier-ignore
     } catch (error) {
       if (generation !== this.#generation) return;
       for (const key of keys) this.#asked.delete(key);

@@ -1,0 +1,108 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Line } from "./line_store";
+
+/** A gateway that answers when the test says so, and what it pushes. */
+class Gateway {
+  push: (event: string, data: unknown) => void = () => undefined;
+  readonly #held: { query: Query; answer: (page: unknown) => void }[] = [];
+
+  read = (_path: string, { params }: { params: { query?: Query } }): Promise<unknown> =>
+    new Promise((answer) => {
+      this.#held.push({ query: params.query ?? {}, answer });
+    });
+
+  /** Answer the oldest read that asks for lines with these lines; gives back what it asked for. */
+  async answer(...lines: string[]): Promise<Query> {
+    await vi.waitFor(() => {
+      if (!this.#held.some(({ query }) => query.tail)) throw new Error("nobody asks for lines");
+    });
+    const found = this.#held.findIndex(({ query }) => query.tail);
+    const [read] = this.#held.splice(found, 1);
+    if (!read) throw new Error("nobody asks for lines");
+    read.answer({ total: lines.length, cursor: null, lines: lines.map(numbered) });
+    await new Promise((settled) => setTimeout(settled));
+    return read.query;
+  }
+
+  write(offset: number, ...lines: string[]): void {
+    const streams = lines.map(() => "stdout");
+    const times = lines.map(() => 0);
+    const watermark = `run.logs/0/${offset.toString()}`;
+    this.push("lines", { run_id: "r", attempt: 1, streams, times, lines, offset, watermark });
+  }
+}
+
+type Query = { tail?: number; watermark?: string[] };
+
+function numbered(line: string, i: number): Line {
+  return { number: i + 1, attempt: 1, stream: "stdout", time: "", line };
+}
+
+const gateway = vi.hoisted(() => ({ current: null as unknown as Gateway }));
+vi.mock("../../api/client", () => ({
+  api: { GET: (path: string, options: never) => gateway.current.read(path, options) },
+  ask: (answer: unknown) => answer,
+}));
+vi.mock("../../api/live", () => ({
+  follow: (_: string, options: { onMessage: (message: unknown) => void }) => {
+    gateway.current.push = (event, data) => {
+      options.onMessage({ id: "", event, data: JSON.stringify(data) });
+    };
+    return () => undefined;
+  },
+}));
+const { RunFeed } = await import("../feed.svelte");
+const { RunConsole } = await import("./console.svelte");
+
+function followed(): InstanceType<typeof RunFeed> {
+  const feed = new RunFeed("default", "r");
+  feed.start();
+  gateway.current.push("begin", { watermarks: ["run.logs/0/3"] });
+  return feed;
+}
+
+function opened(feed: InstanceType<typeof RunFeed>): InstanceType<typeof RunConsole> {
+  const console = new RunConsole(feed);
+  console.start();
+  return console;
+}
+
+function linesOf({ store, total }: InstanceType<typeof RunConsole>): (string | undefined)[] {
+  return Array.from({ length: total }, (_, i) => store.at(i + 1)?.line);
+}
+
+describe("a run's console", () => {
+  beforeEach(() => {
+    gateway.current = new Gateway();
+  });
+
+  it("has what was pushed before it was opened and while its first lines were read", async () => {
+    const feed = followed();
+    gateway.current.write(4, "pushed before");
+    const console = opened(feed);
+    const loading = console.loadEnd();
+    gateway.current.write(5, "pushed meanwhile");
+    await gateway.current.answer("loaded");
+    await loading;
+    gateway.current.write(6, "pushed afterwards");
+    expect(linesOf(console)).toEqual([
+      "loaded",
+      "pushed before",
+      "pushed meanwhile",
+      "pushed afterwards",
+    ]);
+  });
+
+  it("asks for what was too much to be pushed, whether it was open by then or not", async () => {
+    const feed = followed();
+    gateway.current.push("more_lines", { run_id: "r", lines: 9, watermark: "run.logs/0/12" });
+    const console = opened(feed);
+    const loading = console.loadEnd();
+    expect((await gateway.current.answer("many")).watermark).toEqual(["run.logs/0/12"]);
+    await loading;
+
+    gateway.current.push("more_lines", { run_id: "r", lines: 9, watermark: "run.logs/0/15" });
+    expect((await gateway.current.answer("many", "more")).watermark).toEqual(["run.logs/0/15"]);
+    expect(linesOf(console)).toEqual(["many", "more"]);
+  });
+});
