@@ -16,8 +16,7 @@ from tests.support.running_stack import RunningStack, running_stack
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
 
-RUNS = 20_000
-"""bench/studio.py shows 100,000, which take half a minute to fill in when nothing else runs."""
+RUNS = 100_000
 
 BEST = """
 SELECT run_id, argMax(value, step) AS last FROM points WHERE key = 'loss'
