@@ -31,7 +31,11 @@ export class CurveBoard {
   readonly #feed: RunFeed;
   #view: BoardView;
   readonly #wanted = new Map<string, number>();
-  readonly #asked = new Set<string>();
+  /** the newest read of each key, by its number; of a key that is not here, another one is due */
+  readonly #asked = new Map<string, number>();
+  /** the read that each curve is of: answers come in any order, and no older one shall win */
+  readonly #shown = new Map<string, number>();
+  #reads = 0;
   /** of the grid of each key's buckets */
   readonly #widths = new Map<string, number | null>();
   #generation = 0;
@@ -93,7 +97,8 @@ export class CurveBoard {
   }
 
   async #load(keys: string[]): Promise<void> {
-    for (const key of keys) this.#asked.add(key);
+    const read = (this.#reads += 1);
+    for (const key of keys) this.#asked.set(key, read);
     const generation = this.#generation;
     const { x, range, attempt, points } = this.#view;
     const query = { run: this.#feed.runId, key: keys, x, attempt, points, from: range?.from, to: range?.to }; // prettier-ignore
@@ -105,18 +110,22 @@ export class CurveBoard {
       };
       await this.#feed.load(request, (answer, since) => {
         if (generation !== this.#generation) return;
+        const newer = keys.filter((key) => (this.#shown.get(key) ?? 0) < read);
         const found = new Map(answer.curves.map((curve) => [curve.key, curve]));
-        for (const key of keys) {
+        for (const key of newer) {
+          this.#shown.set(key, read);
           this.curves.set(key, found.get(key) ?? emptyCurve(this.#feed.runId, key));
           this.#widths.set(key, answer.width);
         }
         this.failure = null;
         const pushed = since.filter((message) => message.event === "points");
-        this.#grow(pushed.map(({ data }) => data), new Set(keys)); // prettier-ignore
+        this.#grow(pushed.map(({ data }) => data), new Set(newer)); // prettier-ignore
       });
     } catch (error) {
       if (generation !== this.#generation) return;
-      for (const key of keys) this.#asked.delete(key);
+      const missed = keys.filter((key) => this.#asked.get(key) === read);
+      if (missed.length === 0) return; // all of it was asked for anew
+      for (const key of missed) this.#asked.delete(key);
       this.failure = error;
     }
   }
