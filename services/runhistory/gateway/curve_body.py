@@ -30,8 +30,8 @@ MEDIA_TYPE = "application/vnd.runhistory.curves"
 class CurveHeader(Struct, frozen=True, kw_only=True):
     """One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
 
-    `count` is of the finite points in the range; the steps and times (µs since 1970) are those of
-    all points there. `special` has those whose value is NaN or infinite.
+    `count` is of the finite points in the range; `first` and `last` are the first and the last
+    place on x of all points there. `special` has those whose value is NaN or infinite.
     """
 
     run_id: str
@@ -39,10 +39,8 @@ class CurveHeader(Struct, frozen=True, kw_only=True):
     attempt: int | None
     kind: Literal["points", "buckets"]
     count: int
-    first_step: int
-    last_step: int
-    first_time: int
-    last_time: int
+    first: int
+    last: int
     at: int
     rows: int
     columns: Sequence[str]
@@ -82,10 +80,8 @@ def _headers(curves: Sequence[DrawnCurve]) -> Iterator[CurveHeader]:
             attempt=curve.name.attempt,
             kind="points" if curve.is_whole else "buckets",
             count=curve.count,
-            first_step=curve.extent.first_step,
-            last_step=curve.extent.last_step,
-            first_time=curve.extent.first_time,
-            last_time=curve.extent.last_time,
+            first=curve.first,
+            last=curve.last,
             at=at,
             rows=rows,
             columns=columns,

@@ -37,24 +37,10 @@ class Special(Struct, frozen=True):
     values: Sequence[Value] = ()
 
 
-class Extent(Struct, frozen=True):
-    """Where the points in the range begin and end, those that are no numbers too."""
-
-    first_step: int
-    last_step: int
-    first_time: int
-    last_time: int
-
-    def on(self, x: Axis) -> tuple[int, int]:
-        """The first and the last place on an axis."""
-        if x == "step":
-            return self.first_step, self.last_step
-        return self.first_time, self.last_time
-
-
 class DrawnCurve(Struct, frozen=True, kw_only=True):
     """One curve: its points, if `is_whole`, or its buckets; `count` is of the finite points.
 
+    `first` and `last` are on x, of all points in the range, those that are no numbers too.
     `data` has a list of equal length for each of POINT_COLUMNS or BUCKET_COLUMNS, in order of x.
     A bucket is `width` wide, and its borders are multiples of that.
     """
@@ -62,7 +48,8 @@ class DrawnCurve(Struct, frozen=True, kw_only=True):
     name: CurveName
     is_whole: bool
     count: int
-    extent: Extent
+    first: int
+    last: int
     width: int
     data: Sequence[Sequence[float]]
     special: Special = Special()

@@ -1139,21 +1139,19 @@ export interface components {
          * CurveHeader
          * @description One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
          *
-         *         `count` is of the finite points in the range; the steps and times (µs since 1970) are those of
-         *         all points there. `special` has those whose value is NaN or infinite.
+         *         `count` is of the finite points in the range; `first` and `last` are the first and the last
+         *         place on x of all points there. `special` has those whose value is NaN or infinite.
          */
         CurveHeader: {
             at: number;
             attempt: number | null;
             columns: string[];
             count: number;
-            first_step: number;
-            first_time: number;
+            first: number;
             key: string;
             /** @enum {unknown} */
             kind: "buckets" | "points";
-            last_step: number;
-            last_time: number;
+            last: number;
             rows: number;
             run_id: string;
             special: components["schemas"]["Special"];
