@@ -50,7 +50,7 @@ async def get_run_table(
     await request.wait_for_watermarks()
     try:
         columns = [parse_column(text) for text in column or ()]
-        ordering = await _ordering(request, workspace, asked, sort, bound)
+        ordering, is_fresh = await _ordering(request, workspace, asked, sort, bound)
     except (InvalidColumn, InvalidOrder) as error:
         raise ApiError(400, "invalid_request", str(error)) from error
     return await request.gateway.reader.read(
@@ -59,6 +59,7 @@ async def get_run_table(
         ordering=ordering,
         asked=asked,
         columns=columns,
+        may_have_newer=not is_fresh,
         offset=offset,
         limit=limit,
     )
@@ -70,21 +71,23 @@ async def _ordering(
     asked: RunFilter,
     sort: str,
     as_of: datetime | None,
-) -> RunOrdering:
-    """The one whose windows the client looks at, if it is still here; else a new one."""
+) -> tuple[RunOrdering, bool]:
+    """The one whose windows the client looks at, if it is still here; else one that is made, and
+    whether that has all runs that there are now."""
     kept = request.gateway.orderings
     question = msgspec.json.encode((workspace, asked, sort))
     found = kept.find(question, as_of) if as_of else None
-    if found is None:
-        found = await request.gateway.reader.read(
-            run_table.load_run_ordering,
-            workspace=workspace,
-            asked=asked,
-            sort=sort,
-            as_of=as_of,
-        )
-        kept.keep(question, found)
-    return found
+    if found is not None:
+        return found, False
+    made = await request.gateway.reader.read(
+        run_table.load_run_ordering,
+        workspace=workspace,
+        asked=asked,
+        sort=sort,
+        as_of=as_of,
+    )
+    kept.keep(question, made)
+    return made, as_of is None
 
 
 @get("/runs/columns", operation_id="get_table_columns", dependencies=ASKED, responses=fails())
@@ -95,7 +98,10 @@ async def get_table_columns(
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_NAMES)] = MAX_NAMES,
     watermarks: WatermarkQuery = None,
 ) -> TableColumns:
-    """The params, tags, properties and metrics that these runs have, the most frequent first."""
+    """The params, tags, properties and metrics that these runs have, the most frequent first.
+
+    Of more than 10,000 runs the newest are looked at. A name that only older ones use is a column
+    all the same: write it."""
     return await read_visible(
         request, table_columns.load_table_columns, workspace=workspace, asked=asked, limit=limit
     )

@@ -100,17 +100,23 @@ def load_run_table(
     ordering: RunOrdering,
     asked: RunFilter | None = None,
     columns: Sequence[Column] = (),
+    may_have_newer: bool = True,
     offset: int = 0,
     limit: int = 100,
 ) -> RunTable:
     """At most `limit` rows from place `offset` on; a run that is deleted since has none.
 
+    Newer ones are looked for unless the ordering was made just now.
+
     Raises:
         EngineUnavailable
     """
+    newer = 0
+    if may_have_newer:
+        newer = _count_newer(client, workspace, asked or RunFilter(), ordering.as_of)
     return RunTable(
         total=ordering.total,
-        newer=_count_newer(client, workspace, asked or RunFilter(), ordering.as_of),
+        newer=newer,
         as_of=ordering.as_of,
         offset=offset,
         rows=_load_rows(client, workspace, ordering.window(offset, limit), columns),

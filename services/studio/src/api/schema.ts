@@ -300,6 +300,9 @@ export interface paths {
         /**
          * GetTableColumns
          * @description The params, tags, properties and metrics that these runs have, the most frequent first.
+         *
+         *     Of more than 10,000 runs the newest are looked at. A name that only older ones use is a column
+         *     all the same: write it.
          */
         get: operations["get_table_columns"];
         put?: never;
@@ -2339,7 +2342,8 @@ export interface components {
         };
         /**
          * TableColumns
-         * @description The names in use, the most frequent first; at most so many of each kind as were asked for.
+         * @description The names that the newest 10,000 of the runs use, the most frequent first, and by how many of
+         *         these each is used; at most so many of each kind as were asked for.
          */
         TableColumns: {
             metrics: components["schemas"]["UsedName"][];
