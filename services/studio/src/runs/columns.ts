@@ -143,6 +143,18 @@ export function moved<T>(list: readonly T[], from: number, to: number): T[] {
 
 export const NO_NAMES: UsedNames = { params: [], tags: [], properties: [], metrics: [] };
 
+/** The names with those of others that are not among them; the same object when there is none. */
+export function withNames(known: UsedNames, found: UsedNames): UsedNames {
+  const kinds = Object.keys(known) as (keyof UsedNames)[];
+  const more = kinds.map((kind): [keyof UsedNames, UsedName[]] => {
+    const names = new Set(known[kind].map(({ name }) => name));
+    return [kind, found[kind].filter(({ name }) => !names.has(name))];
+  });
+  if (more.every(([, names]) => names.length === 0)) return known;
+  const all = more.map(([kind, names]) => [kind, [...known[kind], ...names]]);
+  return Object.fromEntries(all) as UsedNames;
+}
+
 export type Choice = { label: string; runs: number | null; columns: Column[] };
 export type ChoiceGroup = { title: string; choices: Choice[]; more: number };
 

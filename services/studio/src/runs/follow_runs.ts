@@ -25,14 +25,19 @@ type RunEvent = { type: string; watermark: string | null; data: { run_id: string
 const OF_NO_ROW = /^run\.(environment_recorded|snapshot_taken|files_added|exited)\./;
 const OF_NEW_RUN = /^run\.(submitted|created|reactivated)\./;
 
+/** What is in the log for so long is in every read. */
+const INSERTED_MS = 30_000;
+
 type RunsFollowed = Taken & {
   experiment: string | null;
+  /** when the runs were read, by the gateway's clock: what they lack comes since; null: not known */
+  at: Date | null;
   /** It was away for too long to hear of all: everything is to be read anew. */
   onLost: () => void;
 };
 
 /** Returns how to stop. */
-export function followRuns({ workspace, experiment, take, onLost }: RunsFollowed): () => void {
+export function followRuns({ workspace, experiment, at, take, onLost }: RunsFollowed): () => void {
   let runIds = new Set<string>();
   let hasNew = false;
   const refresher = new Refresher((watermarks) => {
@@ -40,7 +45,8 @@ export function followRuns({ workspace, experiment, take, onLost }: RunsFollowed
     [runIds, hasNew] = [new Set(), false];
     return take(batch);
   });
-  const query = printQuery({ type: "run.*", experiment });
+  const from = at && new Date(at.getTime() - INSERTED_MS).toISOString();
+  const query = printQuery({ type: "run.*", experiment, from });
   const stop = follow(`/api/v1/workspaces/${encodeURIComponent(workspace)}/events${query}`, {
     onMessage: ({ data }) => {
       const event = JSON.parse(data) as RunEvent;
@@ -62,12 +68,14 @@ const METRICS_MS = 1_000;
 /** What is only scrolled past is not followed. */
 const LOOKED_AT_MS = 500;
 
+type MetricsFollowed = Taken & {
+  runIds: readonly string[];
+  /** what was logged just now */
+  onKeys: (runId: string, keys: readonly string[], watermark: string) => void;
+};
+
 /** Follows the metrics of runs that are seen and go on; returns how to stop. */
-export function followMetrics({
-  workspace,
-  take,
-  runIds,
-}: Taken & { runIds: readonly string[] }): () => void {
+export function followMetrics({ workspace, take, runIds, onKeys }: MetricsFollowed): () => void {
   const all = new Set(runIds);
   const refresher = new Refresher(
     (watermarks) => take({ runIds: all, hasNew: false, watermarks }),
@@ -78,8 +86,9 @@ export function followMetrics({
     stop = followPoints({
       workspace,
       runIds,
-      onPoints: ({ watermark }) => {
+      onPoints: ({ run_id, keys, watermark }) => {
         refresher.poke(watermark);
+        onKeys(run_id, keys, watermark);
       },
       onAny: () => {
         refresher.poke();

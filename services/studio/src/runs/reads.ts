@@ -19,27 +19,31 @@ type Window = {
 
 type Status = Schemas["RunStatus"];
 
+/** `at`: when it was answered, by the gateway's clock; null: it does not say. */
+export type TableAnswer = Schemas["RunTable"] & { at: Date | null };
+
 /** Rows of the table that is asked for; `asOf` of an earlier answer: in the order that it had. */
-export function readTable(question: Question, window: Window): Promise<Schemas["RunTable"]> {
+export async function readTable(question: Question, window: Window): Promise<TableAnswer> {
   const { status, ...which } = questionOf(question);
-  return ask(
-    api.GET("/api/v1/workspaces/{workspace}/runs/table", {
-      params: {
-        path: { workspace: question.workspace },
-        query: {
-          ...which,
-          ...(status ? { status: status as Status[] } : {}),
-          column: [...question.columns],
-          sort: question.sort,
-          offset: window.offset,
-          limit: window.limit,
-          ...(window.asOf === null ? {} : { as_of: window.asOf }),
-          watermark: [...window.watermarks],
-        },
+  const answer = api.GET("/api/v1/workspaces/{workspace}/runs/table", {
+    params: {
+      path: { workspace: question.workspace },
+      query: {
+        ...which,
+        ...(status ? { status: status as Status[] } : {}),
+        column: [...question.columns],
+        sort: question.sort,
+        offset: window.offset,
+        limit: window.limit,
+        ...(window.asOf === null ? {} : { as_of: window.asOf }),
+        watermark: [...window.watermarks],
       },
-      ...(window.signal ? { signal: window.signal } : {}),
-    }),
-  );
+    },
+    ...(window.signal ? { signal: window.signal } : {}),
+  });
+  const table = await ask(answer);
+  const date = (await answer).response.headers.get("date");
+  return { ...table, at: date === null ? null : new Date(date) };
 }
 
 /** The rows of these runs, wherever they stand. */
@@ -52,16 +56,23 @@ export async function readRuns(workspace: string, runIds: readonly string[]): Pr
   return rows;
 }
 
+type NamesAsked = { experiment: string | null } | { runIds: readonly string[] };
+
 /** The names that these runs use, for columns and filters. */
 export function readNames(
   workspace: string,
-  experiment: string | null,
-  watermarks: readonly string[],
+  asked: NamesAsked,
+  watermarks: readonly string[] = [],
 ): Promise<UsedNames> {
-  const query = { ...(experiment === null ? {} : { experiment }), watermark: [...watermarks] };
+  const which =
+    "runIds" in asked
+      ? { run: [...asked.runIds] }
+      : asked.experiment === null
+        ? {}
+        : { experiment: asked.experiment };
   return ask(
     api.GET("/api/v1/workspaces/{workspace}/runs/columns", {
-      params: { path: { workspace }, query },
+      params: { path: { workspace }, query: { ...which, watermark: [...watermarks] } },
     }),
   );
 }

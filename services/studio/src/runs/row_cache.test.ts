@@ -5,10 +5,12 @@ const page = (number: number): { run_id: string }[] =>
   Array.from({ length: PAGE_ROWS }, (_, n) => ({ run_id: String(number * PAGE_ROWS + n) }));
 
 describe("the pages that are wanted", () => {
-  it("are what is drawn, then one ahead", () => {
-    expect(wantedPages({ first: 0, end: 30 }, 1_000, 1)).toEqual([0, 1]);
-    expect(wantedPages({ first: 190, end: 230 }, 1_000, 1)).toEqual([1, 2, 3]);
-    expect(wantedPages({ first: 190, end: 230 }, 1_000, -1)).toEqual([1, 2, 0]);
+  it("are what is drawn, then one ahead that is near", () => {
+    expect(wantedPages({ first: 0, end: 30 }, 1_000, 1)).toEqual([0]);
+    expect(wantedPages({ first: 30, end: 60 }, 1_000, 1)).toEqual([0, 1]);
+    expect(wantedPages({ first: 160, end: 190 }, 1_000, -1)).toEqual([1]);
+    expect(wantedPages({ first: 190, end: 260 }, 1_000, 1)).toEqual([1, 2, 3]);
+    expect(wantedPages({ first: 130, end: 230 }, 1_000, -1)).toEqual([1, 2, 0]);
   });
 
   it("are none outside the table", () => {

@@ -4,7 +4,10 @@ export const PAGE_ROWS = 100;
 /** So many rows stay in memory, however far one scrolls. */
 export const MOST_PAGES = 30;
 
-/** The pages with the rows [first, end), and one more in the direction in which one goes. */
+/** So near to the edge of its pages, somebody who goes on will soon see the next one. */
+const NEAR_ROWS = 50;
+
+/** The pages with the rows [first, end), and one more if one comes near to it. */
 export function wantedPages(
   rows: { first: number; end: number },
   total: number,
@@ -14,6 +17,8 @@ export function wantedPages(
   const [first, last] = [pageOf(rows.first), pageOf(Math.min(rows.end, total) - 1)];
   const seen = Array.from({ length: Math.max(0, last - first + 1) }, (_, n) => first + n);
   const ahead = direction > 0 ? last + 1 : first - 1;
+  const left = direction > 0 ? ahead * PAGE_ROWS - rows.end : rows.first - first * PAGE_ROWS;
+  if (left > NEAR_ROWS) return seen;
   return ahead >= 0 && ahead <= pageOf(total - 1) ? [...seen, ahead] : seen;
 }
 

@@ -6,11 +6,13 @@
  */
 
 import { isTerminal } from "../design/status";
-import type { Asked } from "./address";
 import type { Cell, RunRow } from "./cells";
 import type { Batch } from "./follow_runs";
-import { type Question, readTable } from "./reads";
+import { hasMoved, orderOf, type Places } from "./order";
+import { type Question, readTable, type TableAnswer } from "./reads";
 import { PAGE_ROWS, pageOf, RowCache, wantedPages } from "./row_cache";
+
+export type Opened = { workspace: string; experiment: string | null; at: Date | null };
 
 /** While one scrolls fast, rows are asked for so often and not with every frame. */
 const SCROLL_MS = 70;
@@ -26,6 +28,8 @@ export class RunTable {
   isOutOfOrder = $state(false);
   /** counts the orders: with a new one the table begins at its top */
   order = $state(0);
+  /** of which runs the first rows are here; what becomes of them since `at` is not known yet */
+  opened = $state.raw<Opened | null>(null);
 
   /** the ids of the runs that are seen and go on, joined: the same text is the same runs */
   readonly going = $derived(this.#going());
@@ -37,7 +41,7 @@ export class RunTable {
   #question: Question | null = null;
   #wanted: Question | null = null;
   #next: Question | null = null;
-  #places = new Map<string, number>();
+  #places: Places = new Map();
   #asOf: string | null = null;
   #seen = $state.raw({ first: 0, end: 1 });
   #direction: 1 | -1 = 1;
@@ -155,6 +159,7 @@ export class RunTable {
         this.order += 1;
       }
       this.#put(page, answer);
+      this.#open(question, answer.at);
       this.#fill();
     } catch (error) {
       if (abort.signal.aborted) return;
@@ -164,6 +169,12 @@ export class RunTable {
     this.isBusy = false;
     this.#beginning = null;
     if (this.#next) this.show(this.#next);
+  }
+
+  #open({ workspace, experiment }: Question, at: Date | null): void {
+    const before = this.opened;
+    if (before?.workspace === workspace && before.experiment === experiment) return;
+    this.opened = { workspace, experiment, at };
   }
 
   #fill(): void {
@@ -207,12 +218,12 @@ export class RunTable {
     asOf: string | null,
     watermarks: readonly string[],
     signal: AbortSignal,
-  ): Promise<Awaited<ReturnType<typeof readTable>>> {
+  ): Promise<TableAnswer> {
     const window = { offset: page * PAGE_ROWS, limit: PAGE_ROWS, asOf, watermarks, signal };
     return readTable(question, window);
   }
 
-  #put(page: number, answer: Awaited<ReturnType<typeof readTable>>): void {
+  #put(page: number, answer: TableAnswer): void {
     this.#noticeOrder(page, answer.rows);
     this.#cache.put(page, answer.rows);
     this.total = answer.total;
@@ -226,39 +237,15 @@ export class RunTable {
   #noticeOrder(page: number, rows: readonly RunRow[]): void {
     const question = this.#question;
     if (question === null || this.isOutOfOrder) return;
-    const sortedBy = question.sort.replace(/^-/, "");
     this.isOutOfOrder = rows.some((row, place) => {
       const before = this.#cache.row(page * PAGE_ROWS + place);
-      if (before?.run_id !== row.run_id) return false; // it has left for good: another is here
-      const isOut = question.status.length > 0 && !question.status.includes(row.status);
-      const isHidden = question.archived !== "all" && question.archived !== String(row.archived);
-      return isOut || isHidden || this.#key(before, sortedBy) !== this.#key(row, sortedBy);
+      // Where another run is now, one has left for good.
+      return before?.run_id === row.run_id && hasMoved(before, row, question, this.#places);
     });
-  }
-
-  #key(row: RunRow, sortedBy: string): unknown {
-    const place = this.#places.get(sortedBy);
-    if (place !== undefined) return row.values[place];
-    return Object.hasOwn(row, sortedBy) ? row[sortedBy as keyof RunRow] : null;
   }
 
   #abortLoading(): void {
     for (const abort of this.#loading.values()) abort.abort();
     this.#loading.clear();
   }
-}
-
-/** What two questions have in common when their rows stand in the same order. */
-function orderOf(question: Question): string {
-  const { experiment, text, status, tags, archived, children, sort }: Asked = question;
-  return JSON.stringify([
-    question.workspace,
-    experiment,
-    text.trim(),
-    status,
-    tags,
-    archived,
-    children,
-    sort,
-  ]);
 }
