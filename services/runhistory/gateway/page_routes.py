@@ -40,6 +40,12 @@ async def get_console(
     first: Annotated[
         int, QueryParameter(name="from", ge=1, le=2**53, description="the first line's number")
     ] = 1,
+    from_place: Annotated[
+        int,
+        QueryParameter(
+            ge=1, le=2**53, description="the first line's place among those that were asked for"
+        ),
+    ] = 1,
     limit: Annotated[int, QueryParameter(ge=1, le=MAX_WINDOW)] = 500,
     tail: Annotated[
         int | None,
@@ -56,6 +62,7 @@ async def get_console(
         workspace=workspace,
         run_id=run_id,
         first=first,
+        first_place=from_place,
         limit=tail or limit,
         is_tail=tail is not None,
         asked=LineFilter(streams=stream or (), attempt=attempt),

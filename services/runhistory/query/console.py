@@ -18,9 +18,13 @@ MAX_MATCHES: Final = 10_000
 
 
 class ConsoleLine(Struct, frozen=True):
-    """A line as it was written, ANSI sequences too; `stream` is stdout, stderr or system."""
+    """A line as it was written, ANSI sequences too; `stream` is stdout, stderr or system.
+
+    `number` counts over the whole run, `place` over the lines that were asked for.
+    """
 
     number: int
+    place: int
     attempt: int
     stream: str
     time: datetime
@@ -28,12 +32,14 @@ class ConsoleLine(Struct, frozen=True):
 
 
 class ConsoleWindow(Struct, frozen=True):
-    """Lines in the order of their numbers; `total` counts all of the run.
+    """Lines in the order of their numbers.
 
-    `cursor` is the last line's place, as pages of log lines have it; None without a line.
+    `total` counts all of the run, `admitted` those of the streams and the attempt that were asked
+    for. `cursor` says where the last line is, as pages of log lines have it; None without a line.
     """
 
     total: int
+    admitted: int
     lines: list[ConsoleLine]
     cursor: str | None
 
@@ -50,6 +56,11 @@ class LineFilter(Struct, frozen=True, kw_only=True):
 
     streams: Sequence[str] = ()
     attempt: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every line passes."""
+        return not self.streams and self.attempt is None
 
     def parameters(self) -> dict[str, Any]:
         """What _ADMITTED names."""
@@ -74,11 +85,14 @@ def load_console(
     workspace: str,
     run_id: str,
     first: int = 1,
+    first_place: int = 1,
     limit: int = 500,
     is_tail: bool = False,
     asked: LineFilter | None = None,
 ) -> ConsoleWindow:
-    """At most `limit` lines that `asked` admits, from number `first` on, or the last ones.
+    """At most `limit` lines that `asked` admits, from `first` on, or the last ones.
+
+    `first` is a number, `first_place` a place among the lines that `asked` admits.
 
     Raises:
         EngineUnavailable
@@ -86,24 +100,33 @@ def load_console(
     asked, run = asked or LineFilter(), {"workspace": workspace, "run_id": run_id}
     order = "DESC" if is_tail else "ASC"
     numbered = _NUMBERED.replace("COLUMNS", "attempt, stream, time, line")
+    # Without a filter the two are the same, and it is sorted once.
+    place = "number" if asked.is_open else "row_number() OVER (ORDER BY offset, index)"
     found = read(
         client,
         f"""
-        SELECT number, attempt, stream, time, line, offset, index FROM ({numbered})
-        WHERE number >= {{first:UInt64}} AND {_ADMITTED}
+        SELECT number, place, attempt, stream, time, line, offset, index FROM (
+            SELECT *, {place} AS place FROM ({numbered}) WHERE {_ADMITTED}
+        )
+        WHERE number >= {{first:UInt64}} AND place >= {{first_place:UInt64}}
         ORDER BY number {order} LIMIT {{limit:UInt32}}
         """,  # noqa: S608 - this module's words
         **run,
         **asked.parameters(),
         first=first,
+        first_place=first_place,
         limit=max(1, min(limit, MAX_WINDOW)),
     )
     rows = found[::-1] if is_tail else found
-    counting = f"SELECT count() FROM runhistory.log_lines WHERE {_OF_THE_RUN}"  # noqa: S608
+    counting = f"""
+        SELECT count(), countIf({_ADMITTED}) FROM runhistory.log_lines WHERE {_OF_THE_RUN}
+    """  # noqa: S608 - this module's words
+    total, admitted = read(client, counting, **run, **asked.parameters())[0]
     return ConsoleWindow(
-        total=int(read(client, counting, **run)[0][0]),
-        lines=[ConsoleLine(*row[:5]) for row in rows],
-        cursor=f"{rows[-1][5]}-{rows[-1][6]}" if rows else None,
+        total=int(total),
+        admitted=int(admitted),
+        lines=[ConsoleLine(*row[:6]) for row in rows],
+        cursor=f"{rows[-1][6]}-{rows[-1][7]}" if rows else None,
     )
 
 

@@ -118,7 +118,28 @@ async def test_console_lines_keep_their_numbers(client: GatewayClient) -> None:
     found = await client.read(f"/runs/{run_id}/console/matches", text="error", limit=1)
     assert found == {"total": 2, "numbers": [2]}
     none = await client.read(f"/runs/{run_id}/console", stream="stderr")
-    assert (none["total"], none["lines"], none["cursor"]) == (5, [], None)
+    assert (none["total"], none["admitted"]) == (5, 0)
+    assert (none["lines"], none["cursor"]) == ([], None)
+
+
+async def test_console_lines_of_a_stream_have_places_of_their_own(client: GatewayClient) -> None:
+    run_id = await client.start()
+    streams = ["stdout", "stderr", "stdout", "stderr", "stderr"]
+    body = lines(*"abcde") | {"streams": streams}
+    watermark = (await client.write_lines(run_id, body)).json()["watermark"]
+
+    async def window(**asked: Any) -> list[tuple[int, int]]:
+        found = await client.read(f"/runs/{run_id}/console", watermark, **asked)
+        counts = (5, 5) if "stream" not in asked else (5, 3)
+        assert (found["total"], found["admitted"]) == counts
+        return [(line["number"], line["place"]) for line in found["lines"]]
+
+    assert await window() == [(number, number) for number in range(1, 6)]
+    assert await window(from_place=4) == [(4, 4), (5, 5)]
+    assert await window(stream="stderr") == [(2, 1), (4, 2), (5, 3)]
+    assert await window(stream="stderr", from_place=2, limit=1) == [(4, 2)]
+    assert await window(stream="stderr", tail=2) == [(4, 2), (5, 3)]
+    assert await window(**{"stream": "stderr", "from": 3, "limit": 1}) == [(4, 2)]
 
 
 async def test_a_runs_events_as_they_are_in_the_log(client: GatewayClient) -> None:

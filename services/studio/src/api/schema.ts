@@ -1111,11 +1111,14 @@ export interface components {
         /**
          * ConsoleLine
          * @description A line as it was written, ANSI sequences too; `stream` is stdout, stderr or system.
+         *
+         *         `number` counts over the whole run, `place` over the lines that were asked for.
          */
         ConsoleLine: {
             attempt: number;
             line: string;
             number: number;
+            place: number;
             stream: string;
             time: string;
         };
@@ -1129,11 +1132,13 @@ export interface components {
         };
         /**
          * ConsoleWindow
-         * @description Lines in the order of their numbers; `total` counts all of the run.
+         * @description Lines in the order of their numbers.
          *
-         *         `cursor` is the last line's place, as pages of log lines have it; None without a line.
+         *         `total` counts all of the run, `admitted` those of the streams and the attempt that were asked
+         *         for. `cursor` says where the last line is, as pages of log lines have it; None without a line.
          */
         ConsoleWindow: {
+            admitted: number;
             cursor: string | null;
             lines: components["schemas"]["ConsoleLine"][];
             total: number;
@@ -4500,6 +4505,8 @@ export interface operations {
             query?: {
                 /** @description the first line's number */
                 from?: number;
+                /** @description the first line's place among those that were asked for */
+                from_place?: number;
                 limit?: number;
                 /** @description only the last so many; instead of limit */
                 tail?: number | null;
