@@ -10,6 +10,7 @@
 import { api, ask, type Schemas } from "../api/client";
 import { follow } from "../api/live";
 import { printQuery } from "../router/routes";
+import { InTurn } from "./in_turn";
 import { type FeedMessage, pointsByKey, readMessage, watermarksOf } from "./feed_messages";
 import { type SeriesSummary, summaryWith } from "./series";
 import { mergeWatermarks } from "./watermarks";
@@ -38,8 +39,8 @@ export class RunFeed {
   #settled: string[] = [];
   #recent: { at: number; message: FeedMessage }[] = [];
   readonly #listeners = new Set<Listener>();
-  #isLoading = false;
-  #isStale = false;
+  readonly #loadDetails = new InTurn(() => this.#readDetails());
+  readonly #loadSeries = new InTurn(() => this.#readSeries());
 
   constructor(workspace: string, runId: string) {
     this.workspace = workspace;
@@ -58,6 +59,7 @@ export class RunFeed {
 
   /** Load and follow, until the returned function is called. */
   start(): () => void {
+    let wasCut = false;
     // The stream's `begin` has everything loaded. Where it does not come soon, the page need not wait.
     const alone = setTimeout(() => {
       if (this.epoch > 0) return;
@@ -73,6 +75,9 @@ export class RunFeed {
       },
       onState: (state) => {
         if (state === "refused") this.isAlone = true;
+        // What was pushed is not missed; but reads may have failed meanwhile.
+        if (state === "live" && wasCut) this.#loadAnew();
+        wasCut = state === "waiting" || (wasCut && state !== "live");
       },
     });
     return () => {
@@ -111,23 +116,24 @@ export class RunFeed {
   /** Load the details anew; `watermark`: of what they shall have seen. */
   async reload(watermark?: string | null): Promise<void> {
     if (watermark) this.#settled = mergeWatermarks(this.#settled, [watermark]);
-    this.#isStale = true;
-    if (this.#isLoading) return;
-    this.#isLoading = true;
-    while (this.#isStale) {
-      this.#isStale = false;
-      try {
-        this.details = await ask(api.GET(BASE, { params: this.#params(this.#settled) }));
-        this.failure = null;
-      } catch (error) {
-        this.failure = error;
-      }
-    }
-    this.#isLoading = false;
+    await this.#loadDetails.want();
   }
 
   /** Load the summaries anew. */
   async reloadSeries(): Promise<void> {
+    await this.#loadSeries.want();
+  }
+
+  async #readDetails(): Promise<void> {
+    try {
+      this.details = await ask(api.GET(BASE, { params: this.#params(this.#settled) }));
+      this.failure = null;
+    } catch (error) {
+      this.failure = error;
+    }
+  }
+
+  async #readSeries(): Promise<void> {
     try {
       const request = (watermark: string[]): Promise<Schemas["SeriesList"]> => {
         const { path, query } = this.#params(watermark);
@@ -164,9 +170,7 @@ export class RunFeed {
     if (message.event === "begin" || message.event === "reset") {
       this.#recent = [];
       this.#settled = mergeWatermarks(this.#settled, message.data.watermarks);
-      this.epoch += 1;
-      void this.reload();
-      void this.reloadSeries();
+      this.#loadAnew();
     } else {
       this.#settle();
       this.#recent.push({ at: Date.now(), message });
@@ -179,6 +183,12 @@ export class RunFeed {
       else this.#summarise(message);
     }
     for (const listener of this.#listeners) listener(message);
+  }
+
+  #loadAnew(): void {
+    this.epoch += 1;
+    void this.reload();
+    void this.reloadSeries();
   }
 
   #summarise(message: FeedMessage): void {

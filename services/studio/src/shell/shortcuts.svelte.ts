@@ -48,7 +48,7 @@ class Shortcuts {
   onKey(event: KeyboardEvent): void {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.#lettersAreOff && event.key.length === 1) return;
-    if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
+    if (isTyping(event.target) || scrolls(event) || document.querySelector("dialog[open]")) return;
     const found = this.all.find((shortcut) => shortcut.key === event.key);
     if (!found) return;
     event.preventDefault();
@@ -59,6 +59,17 @@ class Shortcuts {
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
   return target.isContentEditable || target.matches("input, textarea, select");
+}
+
+/** Whether an arrow is for what has the focus: it is wider than what is seen of it. */
+function scrolls({ key, target }: KeyboardEvent): boolean {
+  const isAside = key === "ArrowLeft" || key === "ArrowRight";
+  return isAside && target instanceof HTMLElement && isWiderThanSeen(target);
+}
+
+function isWiderThanSeen(element: HTMLElement): boolean {
+  if (element.scrollWidth <= element.clientWidth) return false;
+  return ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
 }
 
 /** Put the cursor into the page's search: the field that carries `data-page-search`. */

@@ -16,7 +16,7 @@ export type Style = {
 
 export type Piece = { text: string; style: Style };
 
-const PLAIN: Style = {
+export const PLAIN: Style = {
   colour: null,
   behind: null,
   bold: false,
@@ -40,23 +40,37 @@ const UNSEEN = /[^\P{Cc}\t\n]/gu;
 
 /** What a terminal shows of a line: behind a carriage return it writes over what stood there. */
 export function lastWritten(line: string): string {
-  const text = line.replace(/\r+$/, "");
-  return text.slice(text.lastIndexOf("\r") + 1);
+  return lineEnd(line).replace(/\r+$/, "");
 }
 
-/** The line in pieces of one style each, without what only a terminal understands. */
-export function parseAnsi(line: string): Piece[] {
-  const text = lastWritten(line);
-  if (!text.includes("\u001b")) return withText([], text, PLAIN);
+/** From where it was written last to the end. */
+function lineEnd(line: string): string {
+  const text = line.replace(/\r+$/, "");
+  return line.slice(text.lastIndexOf("\r") + 1);
+}
+
+/** A line's pieces of one style each, and the style that it leaves to the line behind it. */
+export type Parsed = { pieces: Piece[]; after: Style };
+
+/** The line in pieces, without what only a terminal understands; it begins in the style `before`. */
+export function parseAnsi(line: string, before: Style = PLAIN): Parsed {
+  if (!line.includes("\u001b"))
+    return { pieces: withText([], lastWritten(line), before), after: before };
+  const begin = line.length - lineEnd(line).length;
   let pieces: Piece[] = [];
-  let style = PLAIN;
+  let style = before;
   let end = 0;
-  for (const found of text.matchAll(ESCAPE)) {
-    pieces = withText(pieces, text.slice(end, found.index), style);
+  for (const found of line.matchAll(ESCAPE)) {
+    pieces = withText(pieces, line.slice(Math.max(begin, end), found.index), style);
     end = found.index + found[0].length;
     if (found[2] === "m") style = styled(style, (found[1] ?? "").split(/[;:]/).map(Number));
   }
-  return withText(pieces, text.slice(end), style);
+  return { pieces: withText(pieces, line.slice(Math.max(begin, end)), style), after: style };
+}
+
+/** Lines as plain text. */
+export function withoutColours(text: string): string {
+  return text.split("\n").map(withoutAnsi).join("\n");
 }
 
 /** The line as plain text. */

@@ -3,12 +3,15 @@
 import { api, ask, type Schemas } from "../../api/client";
 import type { RunFeed } from "../feed.svelte";
 import type { FeedMessage } from "../feed_messages";
-import { withoutAnsi } from "./ansi";
-import { type ConsolePage, LineStore, PAGE } from "./line_store";
+import { InTurn } from "../in_turn";
+import { type Style, withoutAnsi } from "./ansi";
+import { CarriedStyles } from "./carried";
+import { type ConsolePage, EVERY_LINE, type LineFilter, LineStore, PAGE } from "./line_store";
 
 export type Matches = Schemas["ConsoleMatches"] & { text: string };
 
-type Query = { from?: number; limit?: number; tail?: number; watermark?: string[] };
+type Query = { from?: number; from_place?: number; limit?: number; tail?: number };
+type Path = { workspace: string; run_id: string };
 
 const BASE = "/api/v1/workspaces/{workspace}/runs/{run_id}/console";
 
@@ -22,9 +25,14 @@ export class RunConsole {
   matches = $state.raw<Matches | null>(null);
 
   readonly #feed: RunFeed;
-  #text = "";
+  readonly #carried = new CarriedStyles(this.store);
+  /** what the reader wants; the store's may still be the one before */
+  #filter = EVERY_LINE;
+  readonly #end = new InTurn(() => this.#readEnd(this.#filter));
+  /** lines are missing behind those that are here: what is pushed cannot be numbered */
+  #isBehind = false;
+  #search = { text: "" };
   #loading: number | null = null;
-  #generation = 0;
 
   constructor(feed: RunFeed) {
     this.#feed = feed;
@@ -32,33 +40,20 @@ export class RunConsole {
 
   /** Take what is pushed, until the returned function is called. */
   start(): () => void {
-    const stop = this.#feed.listen((message) => {
+    return this.#feed.listen((message) => {
       this.#hear(message);
     });
-    return () => {
-      stop();
-      this.#generation += 1;
-    };
   }
 
-  /** Load the end of the console, from where what is pushed goes on. */
-  async loadEnd(): Promise<void> {
-    const generation = (this.#generation += 1);
-    try {
-      const request = (watermark: string[]): Promise<ConsolePage> =>
-        this.#read({ tail: PAGE, watermark });
-      await this.#feed.load(request, (answer, since) => {
-        if (generation !== this.#generation) return;
-        this.store.clear();
-        this.store.load(answer, true);
-        this.isLoaded = true;
-        this.failure = null;
-        for (const message of since) this.#append(message);
-        this.#changed();
-      });
-    } catch (error) {
-      if (generation === this.#generation) this.failure = error;
-    }
+  /** The style in which the line at this place begins. */
+  styleBefore(place: number): Style {
+    return this.#carried.before(place);
+  }
+
+  /** Load the end of what the filter admits, from where what is pushed goes on. */
+  async loadEnd(filter: LineFilter = this.#filter): Promise<void> {
+    this.#filter = filter;
+    await this.#end.want();
   }
 
   /** Load what is not here of the lines from `from` to before `end`, then ask `again` what is looked at. */
@@ -66,14 +61,18 @@ export class RunConsole {
     const page = this.store.missing(from, end);
     if (page === null || this.#loading !== null) return;
     this.#loading = page;
+    const { filter } = this.store;
     try {
-      const answer = await this.#read({ from: page, limit: PAGE });
-      this.store.load(answer, false);
-      this.store.forget(page);
-      this.#changed();
+      const answer = await this.#read(filter, { from_place: page, limit: PAGE });
+      const isWanted = filter === this.store.filter;
+      if (isWanted) this.store.load(answer, false);
       this.#loading = null;
       // A page that came without its lines would be asked for for ever.
-      if (answer.lines.length > 0) await this.need(...again(), again);
+      if (isWanted && answer.lines.length === 0) return;
+      this.store.forget(page);
+      this.#carried.forget();
+      this.#changed();
+      await this.need(...again(), again);
     } catch (error) {
       this.failure = error;
     } finally {
@@ -81,39 +80,73 @@ export class RunConsole {
     }
   }
 
+  /** The place of the line with this number, or of the first behind it, among those that are shown. */
+  async placeOf(number: number): Promise<number> {
+    const { filter } = this.store;
+    if (filter.stream === null && filter.attempt === null) return number;
+    const { lines, admitted } = await this.#read(filter, { from: number, limit: 1 });
+    return lines[0]?.place ?? admitted;
+  }
+
   /** Look for a text on the server, and in what is pushed from now on. */
-  async search(text: string): Promise<void> {
-    this.#text = text;
+  async search(text: string, filter: LineFilter): Promise<void> {
+    const search = (this.#search = { text });
     if (text === "") {
       this.matches = null;
       return;
     }
     try {
-      const request = (watermark: string[]): Promise<Schemas["ConsoleMatches"]> =>
-        ask(
-          api.GET(`${BASE}/matches`, { params: { path: this.#path, query: { text, watermark } } }),
-        );
+      const request = (watermark: string[]): Promise<Schemas["ConsoleMatches"]> => {
+        const query = { text, watermark, ...admitting(filter) };
+        return ask(api.GET(`${BASE}/matches`, { params: { path: this.#path, query } }));
+      };
       await this.#feed.load(request, (answer, since) => {
-        if (text !== this.#text) return;
+        if (search !== this.#search) return;
         this.matches = { text, ...answer };
         if (since.some(({ event }) => event === "lines")) this.#match(this.total - PAGE);
       });
     } catch (error) {
-      if (text === this.#text) this.failure = error;
+      if (search === this.#search) this.failure = error;
     }
   }
 
-  get #path(): { workspace: string; run_id: string } {
+  get #path(): Path {
     return { workspace: this.#feed.workspace, run_id: this.#feed.runId };
   }
 
-  #read(query: Query): Promise<ConsolePage> {
+  #read(filter: LineFilter, asked: Query, watermark: string[] = []): Promise<ConsolePage> {
+    const query = { ...asked, watermark, ...admitting(filter) };
     return ask(api.GET(BASE, { params: { path: this.#path, query } }));
+  }
+
+  async #readEnd(filter: LineFilter): Promise<void> {
+    try {
+      const request = (watermark: string[]): Promise<ConsolePage> =>
+        this.#read(filter, { tail: PAGE }, watermark);
+      await this.#feed.load(request, (answer, since) => {
+        if (filter !== this.#filter) return;
+        this.store.clear(filter);
+        this.store.load(answer, true);
+        this.#carried.forget();
+        this.isLoaded = true;
+        this.failure = null;
+        // Stale: meanwhile there was too much to be pushed. What comes behind that has to wait.
+        this.#isBehind = this.#end.isStale;
+        if (!this.#isBehind) for (const message of since) this.#append(message);
+        this.#changed();
+      });
+    } catch (error) {
+      this.failure = error;
+    }
   }
 
   #hear(message: FeedMessage): void {
     if (message.event === "more_lines") {
+      this.#isBehind = true;
       void this.loadEnd();
+    } else if (message.event === "lines" && this.#isBehind) {
+      // The read that is under way takes it too; if one failed, this is the time for another.
+      if (!this.#end.isRunning) void this.loadEnd();
     } else if (message.event === "lines") {
       const before = this.total;
       this.#append(message);
@@ -131,16 +164,17 @@ export class RunConsole {
     this.version += 1;
   }
 
-  /** Add the lines from this number on that have the text in them. */
+  /** Add the lines from this place on that have the text in them. */
   #match(from: number): void {
     const matches = this.matches;
     if (!matches) return;
     const wanted = matches.text.toLowerCase();
     const last = matches.numbers.at(-1) ?? 0;
     const found: number[] = [];
-    for (let number = Math.max(from, last + 1); number <= this.total; number += 1) {
-      const line = this.store.at(number);
-      if (line && withoutAnsi(line.line).toLowerCase().includes(wanted)) found.push(number);
+    for (let place = Math.max(from, 1); place <= this.total; place += 1) {
+      const line = this.store.at(place);
+      if (!line || line.number <= last) continue;
+      if (withoutAnsi(line.line).toLowerCase().includes(wanted)) found.push(line.number);
     }
     if (found.length === 0) return;
     this.matches = {
@@ -149,4 +183,8 @@ export class RunConsole {
       numbers: [...matches.numbers, ...found],
     };
   }
+}
+
+function admitting({ stream, attempt }: LineFilter) {
+  return { ...(stream ? { stream: [stream] } : {}), ...(attempt ? { attempt } : {}) };
 }

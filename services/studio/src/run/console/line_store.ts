@@ -5,19 +5,37 @@ import type { Lines } from "../feed_messages";
 
 export type Line = Schemas["ConsoleLine"];
 export type ConsolePage = Schemas["ConsoleWindow"];
+export const STREAMS = ["stdout", "stderr", "system"] as const;
+export type Stream = (typeof STREAMS)[number];
 
+/** Which lines are shown; null: of all streams, of all attempts. */
+export type LineFilter = { stream: Stream | null; attempt: number | null };
+
+export const EVERY_LINE: LineFilter = { stream: null, attempt: null };
 export const PAGE = 500;
 /** More lines are not kept: those that are far from what is looked at are loaded again. */
 const KEPT = 20_000;
 
+/** The filter that a query names: `stream=stderr&attempt=2`. */
+export function readFilter(query: URLSearchParams): LineFilter {
+  const [wanted, attempt] = [query.get("stream"), Number(query.get("attempt"))];
+  const stream = STREAMS.find((one) => one === wanted) ?? null;
+  return { stream, attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null };
+}
+
+/** Lines by their places, from 1, among those that the filter admits. */
 export class LineStore {
+  /** how many the filter admits */
   total = 0;
+  filter: LineFilter = EVERY_LINE;
   readonly #lines = new Map<number, Line>();
-  /** the offset in the log of the newest line that is here; null: before the first */
+  /** how many the run has written */
+  #written = 0;
+  /** the offset in the log of the newest line that is known; null: before the first */
   #offset: bigint | null = null;
 
-  at(number: number): Line | undefined {
-    return this.#lines.get(number);
+  at(place: number): Line | undefined {
+    return this.#lines.get(place);
   }
 
   get size(): number {
@@ -26,53 +44,68 @@ export class LineStore {
 
   /** Take lines that were loaded. Of the tail, too, where it ends in the log. */
   load(page: ConsolePage, isTail: boolean): void {
-    for (const line of page.lines) this.#lines.set(line.number, line);
-    this.total = Math.max(this.total, page.total);
+    for (const line of page.lines) this.#lines.set(line.place, line);
+    this.total = Math.max(this.total, page.admitted);
+    this.#written = Math.max(this.#written, page.total);
     if (isTail && page.cursor !== null) {
       const offset = BigInt(page.cursor.split("-")[0] ?? "0");
       if (this.#offset === null || offset > this.#offset) this.#offset = offset;
     }
   }
 
-  /** Append lines that were pushed, unless they are here; gives back the new ones. */
+  /** Append lines that were pushed, unless they are here; gives back the new ones that are shown. */
   append(batch: Lines): Line[] {
     const offset = BigInt(batch.offset);
     if (this.#offset !== null && offset <= this.#offset) return [];
     this.#offset = offset;
-    return batch.lines.map((text, i) => {
+    const shown: Line[] = [];
+    for (const [i, text] of batch.lines.entries()) {
+      this.#written += 1;
+      const stream = batch.streams[i] ?? "stdout";
+      if (!this.#admits(stream, batch.attempt)) continue;
       const line = {
-        number: (this.total += 1),
+        number: this.#written,
+        place: (this.total += 1),
         attempt: batch.attempt,
-        stream: batch.streams[i] ?? "stdout",
+        stream,
         time: new Date((batch.times[i] ?? 0) / 1_000).toISOString(),
         line: text,
       };
-      this.#lines.set(line.number, line);
-      return line;
-    });
+      this.#lines.set(line.place, line);
+      shown.push(line);
+    }
+    return shown;
   }
 
-  /** The first number of a page to load, so that the lines `from` to before `end` are here; null: they are. */
+  #admits(stream: string, attempt: number): boolean {
+    const { filter } = this;
+    if (filter.stream !== null && filter.stream !== stream) return false;
+    return filter.attempt === null || filter.attempt === attempt;
+  }
+
+  /** The first place of a page to load, so that the lines `from` to before `end` are here; null: they are. */
   missing(from: number, end: number): number | null {
-    for (let number = Math.max(1, from); number < Math.min(end, this.total + 1); number += 1) {
-      if (!this.#lines.has(number)) return number - ((number - 1) % PAGE);
+    for (let place = Math.max(1, from); place < Math.min(end, this.total + 1); place += 1) {
+      if (!this.#lines.has(place)) return place - ((place - 1) % PAGE);
     }
     return null;
   }
 
-  /** Let go of lines far from `number`, if there are too many. */
-  forget(number: number): void {
+  /** Let go of lines far from `place`, if there are too many. */
+  forget(place: number): void {
     if (this.#lines.size <= KEPT) return;
     for (const known of this.#lines.keys()) {
-      if (Math.abs(known - number) > KEPT / 4 && known <= this.total - PAGE) {
+      if (Math.abs(known - place) > KEPT / 4 && known <= this.total - PAGE) {
         this.#lines.delete(known);
       }
     }
   }
 
-  /** Begin anew: what is here may be another attempt's, or have holes. */
-  clear(): void {
+  /** Begin anew: what is here may have holes, or is not what this filter admits. */
+  clear(filter: LineFilter): void {
+    this.filter = filter;
     this.total = 0;
+    this.#written = 0;
     this.#offset = null;
     this.#lines.clear();
   }

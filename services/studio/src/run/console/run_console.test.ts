@@ -4,24 +4,41 @@ import type { Line } from "./line_store";
 /** A gateway that answers when the test says so, and what it pushes. */
 class Gateway {
   push: (event: string, data: unknown) => void = () => undefined;
-  readonly #held: { query: Query; answer: (page: unknown) => void }[] = [];
+  readonly #held: Read[] = [];
 
   read = (_path: string, { params }: { params: { query?: Query } }): Promise<unknown> =>
-    new Promise((answer) => {
-      this.#held.push({ query: params.query ?? {}, answer });
+    new Promise((answer, refuse) => {
+      this.#held.push({ query: params.query ?? {}, answer, refuse });
     });
+
+  /** How many reads that ask for lines wait for an answer. */
+  get waiting(): number {
+    return this.#held.filter(({ query }) => query.tail).length;
+  }
 
   /** Answer the oldest read that asks for lines with these lines; gives back what it asked for. */
   async answer(...lines: string[]): Promise<Query> {
+    const read = await this.#oldest();
+    const total = lines.length;
+    read.answer({ total, admitted: total, cursor: null, lines: lines.map(numbered) });
+    await settled();
+    return read.query;
+  }
+
+  /** Fail the oldest read that asks for lines. */
+  async refuse(): Promise<void> {
+    (await this.#oldest()).refuse(new Error("the gateway is away"));
+    await settled();
+  }
+
+  async #oldest(): Promise<Read> {
     await vi.waitFor(() => {
-      if (!this.#held.some(({ query }) => query.tail)) throw new Error("nobody asks for lines");
+      if (this.waiting === 0) throw new Error("nobody asks for lines");
     });
     const found = this.#held.findIndex(({ query }) => query.tail);
     const [read] = this.#held.splice(found, 1);
     if (!read) throw new Error("nobody asks for lines");
-    read.answer({ total: lines.length, cursor: null, lines: lines.map(numbered) });
-    await new Promise((settled) => setTimeout(settled));
-    return read.query;
+    return read;
   }
 
   write(offset: number, ...lines: string[]): void {
@@ -32,10 +49,15 @@ class Gateway {
   }
 }
 
-type Query = { tail?: number; watermark?: string[] };
+type Query = { tail?: number; stream?: string[]; watermark?: string[] };
+type Read = { query: Query; answer: (page: unknown) => void; refuse: (error: Error) => void };
+
+function settled(): Promise<void> {
+  return new Promise((done) => setTimeout(done));
+}
 
 function numbered(line: string, i: number): Line {
-  return { number: i + 1, attempt: 1, stream: "stdout", time: "", line };
+  return { number: i + 1, place: i + 1, attempt: 1, stream: "stdout", time: "", line };
 }
 
 const gateway = vi.hoisted(() => ({ current: null as unknown as Gateway }));
@@ -104,5 +126,61 @@ describe("a run's console", () => {
     gateway.current.push("more_lines", { run_id: "r", lines: 9, watermark: "run.logs/0/15" });
     expect((await gateway.current.answer("many", "more")).watermark).toEqual(["run.logs/0/15"]);
     expect(linesOf(console)).toEqual(["many", "more"]);
+  });
+
+  const flood = (offset: number): void => {
+    const watermark = `run.logs/0/${offset.toString()}`;
+    gateway.current.push("more_lines", { run_id: "r", lines: 9, watermark });
+  };
+
+  it("numbers nothing that comes behind a hole until the hole is read", async () => {
+    const console = opened(followed());
+    const loading = console.loadEnd();
+    await gateway.current.answer("one");
+    await loading;
+
+    flood(12);
+    gateway.current.write(13, "behind the hole");
+    expect(linesOf(console)).toEqual(["one"]);
+    await gateway.current.answer("one", "two", "three");
+    expect(linesOf(console)).toEqual(["one", "two", "three", "behind the hole"]);
+  });
+
+  it("reads a hole again when the read of it failed", async () => {
+    const console = opened(followed());
+    const loading = console.loadEnd();
+    await gateway.current.answer("one");
+    await loading;
+
+    flood(12);
+    await gateway.current.refuse();
+    expect(console.failure).toBeInstanceOf(Error);
+    gateway.current.write(13, "behind the hole");
+    await gateway.current.answer("one", "two");
+    expect(console.failure).toBeNull();
+    expect(linesOf(console)).toEqual(["one", "two", "behind the hole"]);
+  });
+
+  it("shows something in a flood that never ends, and reads once at a time", async () => {
+    const console = opened(followed());
+    void console.loadEnd();
+    for (let offset = 12; offset < 20; offset += 1) flood(offset);
+    expect(gateway.current.waiting).toBe(1);
+    await gateway.current.answer("many");
+    expect(linesOf(console)).toEqual(["many"]);
+    expect((await gateway.current.answer("many", "more")).watermark).toEqual(["run.logs/0/19"]);
+    expect(linesOf(console)).toEqual(["many", "more"]);
+    expect(gateway.current.waiting).toBe(0);
+  });
+
+  it("shows the stream that was chosen last, whatever is answered before", async () => {
+    const console = opened(followed());
+    void console.loadEnd();
+    void console.loadEnd({ stream: "stderr", attempt: null });
+    await gateway.current.answer("of stdout");
+    expect(console.isLoaded).toBe(false);
+    expect((await gateway.current.answer("of stderr")).stream).toEqual(["stderr"]);
+    gateway.current.write(6, "of stdout, pushed");
+    expect(linesOf(console)).toEqual(["of stderr"]);
   });
 });

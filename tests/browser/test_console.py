@@ -1,0 +1,152 @@
+"""A run's console: followed to its last line, of one stream, in colours that carry over."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from runhistory import Experiment, Run, Workspace
+from tests.browser.studio import Studio
+
+pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
+
+RED = "\x1b[31m"
+Stream = Literal["stdout", "stderr"]
+
+
+class Writer:
+    """Writes console lines as a worker does."""
+
+    def __init__(self, workspace: Workspace, run: Run) -> None:
+        self._connection, self._path = workspace.connection, f"/runs/{run.id}/attempts/1/logs"
+        self._seq = 0
+
+    def write(self, *lines: str, stream: Stream = "stdout") -> None:
+        self.write_all([(stream, line) for line in lines])
+
+    def write_all(self, lines: Sequence[tuple[Stream, str]]) -> None:
+        """One batch."""
+        batch = {
+            "writer": "test",
+            "seq": self._seq,
+            "streams": [stream for stream, _ in lines],
+            "lines": [line for _, line in lines],
+            "times": [1_700_000_000_000_000] * len(lines),
+        }
+        self._seq += 1
+        self._connection.remember(self._connection.send("POST", self._path, batch))
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Run:
+    return Experiment(workspace, "console").start_logging(display_name="it prints")
+
+
+@pytest.fixture
+def writer(workspace: Workspace, run: Run) -> Writer:
+    return Writer(workspace, run)
+
+
+def line(studio: Studio, number: int) -> Locator:
+    return studio.page.locator(f"[data-line='{number}']")
+
+
+def expect_whole(line: Locator) -> None:
+    """Until all of its height is inside the console."""
+    expect(line).to_be_visible()
+    line.page.wait_for_function(
+        """(line) => {
+          const view = line.closest("[role=region]");
+          const { top } = view.getBoundingClientRect();
+          const one = line.getBoundingClientRect();
+          return top <= one.top && one.bottom <= top + view.clientHeight;
+        }""",
+        arg=line.element_handle(),
+    )
+
+
+def test_the_last_line_is_whole_while_it_is_followed(
+    studio: Studio, run: Run, writer: Writer
+) -> None:
+    writer.write(*(f"line {number}" for number in range(1, 201)))
+    console = studio.open_run(run.id, "console").console
+    expect_whole(line(studio, 200))
+    studio.expect_live()
+    writer.write("wider than the console " * 100)
+    expect_whole(line(studio, 201))
+    studio.page.set_viewport_size({"width": 1_000, "height": 500})
+    studio.page.wait_for_function("innerHeight === 500")
+    expect_whole(line(studio, 201))
+    assert console.evaluate("(view) => view.scrollWidth > view.clientWidth")
+
+
+def test_a_long_line_is_read_whole_and_by_keys(studio: Studio, run: Run, writer: Writer) -> None:
+    words = " ".join(f"word{number}" for number in range(500))
+    writer.write("short", words, "behind it")
+    console = studio.open_run(run.id, "console").console
+    console.focus()
+    studio.page.keyboard.press("ArrowRight")
+    expect(studio.page.get_by_role("tab", name="Console")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    studio.page.wait_for_function("(view) => view.scrollLeft > 0", arg=console.element_handle())
+
+    line(studio, 2).get_by_role("link", name="Line 2").click()
+    whole = studio.page.get_by_role("region", name="Line 2, whole")
+    expect(whole).to_contain_text("word499")
+    assert whole.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    expect(studio.page).to_have_url(re.compile("line=2"))
+    whole.get_by_role("button", name="Close this line").click()
+    expect(whole).to_be_hidden()
+
+
+def test_one_stream_is_shown_and_grows(studio: Studio, run: Run, writer: Writer) -> None:
+    for number in range(1, 1_301):
+        stream: Stream = "stderr" if number % 2 else "stdout"
+        if number % 650 == 1:
+            batch: list[tuple[Stream, str]] = []
+        batch.append((stream, f"{stream} {number}"))
+        if number % 650 == 0:
+            writer.write_all(batch)
+    page = studio.open_run(run.id, "console")
+    expect(page.console).to_contain_text("stdout 1300")
+    studio.expect_live()
+    studio.page.get_by_label("Stream").select_option("stderr")
+    expect(studio.page.get_by_text("650 lines")).to_be_visible()
+    expect(page.console).to_contain_text("stderr 1299")
+    expect(page.console).not_to_contain_text("stdout")
+    expect(line(studio, 1299)).to_be_visible()
+
+    writer.write("not of it")
+    writer.write("of it", stream="stderr")
+    expect(line(studio, 1302)).to_contain_text("of it")
+    expect(studio.page.get_by_text("651 lines")).to_be_visible()
+    page.console.press("Home")  # a page that was not loaded with the end
+    expect(line(studio, 1)).to_contain_text("stderr 1")
+    studio.page.reload()
+    expect(line(studio, 1302)).to_be_visible()
+    studio.page.get_by_label("Search the console").fill("stderr 37")
+    expect(studio.page.get_by_text(re.compile("^6 lines$"))).to_be_visible()
+    studio.page.keyboard.press("Enter")
+    expect(line(studio, 379)).to_be_visible()
+
+
+def test_a_colour_carries_over_to_the_next_line_of_its_stream(
+    studio: Studio, run: Run, writer: Writer
+) -> None:
+    writer.write(f"{RED}it is red")
+    writer.write("another stream", stream="stderr")
+    writer.write("still red", "until\x1b[0m here")
+    console = studio.open_run(run.id, "console").console
+
+    def colour(text: str) -> str:
+        return str(
+            console.get_by_text(text, exact=True).evaluate("(one) => getComputedStyle(one).color")
+        )
+
+    red = colour("it is red")
+    assert [colour(text) == red for text in ("still red", "until", " here", "another stream")] == [
+        True, True, False, False,
+    ]  # fmt: skip
