@@ -50,7 +50,7 @@ export async function fetchRaw(address: string, init: RequestInit = {}): Promise
 async function authorised(request: Request): Promise<Response> {
   for (const [name, value] of Object.entries(token.headers())) request.headers.set(name, value);
   const response = await fetch(request);
-  if (response.status === 401) token.refused = true;
+  token.heard(response.status);
   return response;
 }
 

@@ -136,8 +136,10 @@ describe("lines of Python", () => {
   it("carry any name as a string of Python", () => {
     expect(pythonString('a"b\\c\n')).toBe('"a\\"b\\\\c\\n"');
     expect(pythonString("é\u2028🙂")).toBe('"\\u00e9\\u2028\\U0001f642"');
-    expect(sdkLines({ url: "http://h:1", workspace: "w", runId: "01", key: "val/loss" })).toContain(
-      'run.get_metrics()["val/loss"]',
-    );
+    const place = { url: "http://h:1", workspace: "w", runId: "01", key: "val/loss" };
+    const lines = sdkLines({ ...place, needsToken: false });
+    expect(lines).toContain('run.get_metrics()["val/loss"]');
+    expect(lines).not.toContain("RUNHISTORY_TOKEN");
+    expect(sdkLines({ ...place, needsToken: true })).toContain("RUNHISTORY_TOKEN");
   });
 });

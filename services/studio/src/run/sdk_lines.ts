@@ -10,11 +10,19 @@ function escaped(character: string): string {
   return code.length > 4 ? `\\U${code.padStart(8, "0")}` : `\\u${code.padStart(4, "0")}`;
 }
 
-type Place = { url: string; workspace: string; runId: string; key: string | null };
+type Place = {
+  url: string;
+  workspace: string;
+  runId: string;
+  key: string | null;
+  /** the deployment has one, and it is no thing to copy */
+  needsToken: boolean;
+};
 
-export function sdkLines({ url, workspace, runId, key }: Place): string {
+export function sdkLines({ url, workspace, runId, key, needsToken }: Place): string {
   const reads = key === null ? "run.get_metrics()" : `run.get_metrics()[${pythonString(key)}]`;
   return [
+    ...(needsToken ? ["# RUNHISTORY_TOKEN has to be set, to the deployment's token."] : []),
     "from runhistory import Workspace",
     "",
     `workspace = Workspace(${pythonString(url)}, ${pythonString(workspace)})`,
