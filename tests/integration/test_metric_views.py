@@ -125,14 +125,18 @@ def _expect_reads(client: Client, workspace: str, run_id: str, rows: list[Row]) 
     for attempt, points in chosen.items():
         curves = load_curves(client, **own, attempt=attempt)
         shown = [
-            (curve.key, step, number, writer, time)
+            (curve.key, step, number, writer, time, repr(float(value)))
             for curve in curves
-            for step, number, writer, time in zip(
-                curve.steps, curve.attempts, curve.writers, curve.times, strict=True
+            for step, number, writer, time, value in zip(
+                curve.steps, curve.attempts, curve.writers, curve.times, curve.values, strict=True
             )
         ]
-        due = [(key, step, number, w, time) for key, step, number, w, _, _, time, _ in points]
+        due = [
+            (key, step, number, w, time, repr(value))
+            for key, step, number, w, _, _, time, value in points
+        ]
         assert sorted(shown) == sorted(due), attempt
+        assert all(list(curve.steps) == sorted(curve.steps) for curve in curves), attempt
         counts = Counter((p[0], p[2] if attempt == "all" else None) for p in points)
         summaries = load_summaries(client, **own, attempt=attempt)
         assert {(one.key, one.attempt): one.count for one in summaries} == counts, attempt
@@ -148,6 +152,7 @@ def test_every_view_is_what_python_makes_of_the_batches(
     for chunk in _repeated(rows, data):
         insert(client, "metrics_landing", chunk)
     _expect_views(client, workspace, run_id, rows)
+    _expect_reads(client, workspace, run_id, rows)
     _merge(client)
     _expect_views(client, workspace, run_id, rows)
     _expect_reads(client, workspace, run_id, rows)
@@ -168,6 +173,7 @@ def test_of_several_contents_under_one_number_the_first_is_shown(
         shown = read_views(client, workspace)
         for view in ("points", "rollup", "series", "batches", "latest_points"):
             assert shown[view] == expected[view], view
+        _expect_reads(client, workspace, run_id, rows)
         _merge(client)
 
 

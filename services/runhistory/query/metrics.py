@@ -70,12 +70,12 @@ class SeriesSummary(Struct, frozen=True, kw_only=True):
     max: float | None
 
 
-_OF_KEYS: Final = """
-    point.workspace = {workspace:String} AND point.run_uuid = unhex({run_id:String})
-    AND (empty({keys:Array(String)}) OR point.key IN {keys:Array(String)})
-    AND startsWith(point.key, {prefix:String})
-    AND ({system:Bool} OR NOT startsWith(point.key, 'system/'))
-    AND ({attempt:UInt32} = 0 OR point.attempt = {attempt:UInt32})
+_OF_RUN: Final = "point.workspace = {workspace:String} AND point.run_uuid = unhex({run_id:String})"
+
+_FOR_ONE_RUN: Final = "SETTINGS max_threads = 1, optimize_read_in_order = 0"
+"""Most runs have few points, and of these the plan is most of the work: without many threads, an
+order that reading keeps and conditions that nobody asked for, it is 12 instead of 16 ms of CPU for
+20 points. 4 million are read and sorted in the same time.
 """
 
 
@@ -99,20 +99,20 @@ def load_curves(
         TooManyPoints: it says how many there are.
         EngineUnavailable
     """
-    parameters = _parameters(workspace, run_id, keys, prefix, attempt, system)
+    where, parameters = _asked(workspace, run_id, keys, prefix, attempt, system)
     columns = read_columns(
         client,
         f"""
         SELECT key, step, value, toUnixTimestamp64Micro(time), attempt, writer
-        FROM runhistory.points AS point WHERE {_OF_KEYS}
+        FROM runhistory.points AS point WHERE {where}
         ORDER BY key, step, attempt, writer, seq, index
-        LIMIT {{most:UInt64}}
+        LIMIT {{most:UInt64}} {_FOR_ONE_RUN}
         """,  # noqa: S608 - this module's words
         **parameters,
         most=max_points + 1,
     )
     if columns and len(columns[0]) > max_points:
-        counting = f"SELECT count() FROM runhistory.points AS point WHERE {_OF_KEYS}"  # noqa: S608
+        counting = f"SELECT count() FROM runhistory.points AS point WHERE {where}"  # noqa: S608
         raise TooManyPoints(int(read(client, counting, **parameters)[0][0]), max_points)
     if not columns:
         return []
@@ -143,6 +143,7 @@ def load_summaries(
         EngineUnavailable
     """
     view = "latest_points" if attempt == "latest" else "points"
+    where, parameters = _asked(workspace, run_id, keys, prefix, attempt, system)
     found = read(
         client,
         f"""
@@ -153,10 +154,10 @@ def load_summaries(
             minOrNullIf(point.value, isFinite(point.value)),
             maxOrNullIf(point.value, isFinite(point.value))
         FROM runhistory.{view} AS point
-        WHERE {_OF_KEYS}
+        WHERE {where}
         GROUP BY name, of_attempt ORDER BY name, of_attempt
         """,  # noqa: S608 - this module's words
-        **_parameters(workspace, run_id, keys, prefix, attempt, system),
+        **parameters,
         all=attempt == "all",
     )
     return [
@@ -174,22 +175,32 @@ def load_summaries(
     ]
 
 
-def _parameters(
+def _asked(
     workspace: str,
     run_id: str,
     keys: Sequence[str],
     prefix: str,
     attempt: AttemptChoice,
     system: bool,
-) -> dict[str, object]:
-    return {
+) -> tuple[str, dict[str, object]]:
+    """The condition on points, and its parameters. What is not asked for costs planning too."""
+    conditions = [_OF_RUN]
+    if keys:
+        conditions.append("point.key IN {keys:Array(String)}")
+    if prefix:
+        conditions.append("startsWith(point.key, {prefix:String})")
+    if not (system or keys or prefix.startswith(SYSTEM_PREFIX)):
+        conditions.append(f"NOT startsWith(point.key, '{SYSTEM_PREFIX}')")
+    if isinstance(attempt, int):
+        conditions.append("point.attempt = {attempt:UInt32}")
+    parameters = {
         "workspace": workspace,
         "run_id": run_id,
         "keys": list(keys),
         "prefix": prefix,
-        "system": system or bool(keys) or prefix.startswith(SYSTEM_PREFIX),
         "attempt": attempt if isinstance(attempt, int) else 0,
     }
+    return " AND ".join(conditions), parameters
 
 
 def stretches(keys: Sequence[N]) -> Iterator[tuple[N, int, int]]:
