@@ -8,12 +8,13 @@ version or a later one.
 """
 
 import asyncio
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from msgspec.structs import replace
 
 from runhistory.domain.commands import Command
@@ -92,11 +93,13 @@ class LifecycleLedger:
         finally:
             await producer.stop()
 
-    async def wait_for_replies(self, patience: float = 90) -> None:
+    async def wait_for_replies(self, patience: float = 180) -> None:
         """Until every command has a reply for each time that it was sent."""
-        async with asyncio.timeout(patience):
-            while self.times - Counter(reply.command_id for reply in await self.replies()):
-                await asyncio.sleep(0.2)
+        heard: Counter[str] = Counter()
+        async with asyncio.timeout(patience), self._reading("run.replies") as consumer:
+            while self.times - heard:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    heard.update(decode_reply(one.value or b"").command_id for one in records)
 
     async def replies(self) -> list[Reply]:
         """The replies to commands of this ledger, in the log's order."""
@@ -149,16 +152,22 @@ class LifecycleLedger:
             assert (event.status, event.attempt) == (reply.status, reply.attempt)
 
     async def _read(self, topic: str) -> list["Record"]:
+        async with self._reading(topic) as consumer:
+            ends = await consumer.end_offsets(partitions_of(topic))
+            found: list[Record] = []
+            while any([await consumer.position(one) < end for one, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += records
+            return found
+
+    @contextlib.asynccontextmanager
+    async def _reading(self, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer at the topic's beginning."""
         consumer = await open_consumer(self._bootstrap, client_id="ledger")
         try:
             partitions = partitions_of(topic)
             consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
             await consumer.seek_to_beginning(*partitions)
-            found: list[Record] = []
-            while any([await consumer.position(one) < ends[one] for one in partitions]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += records
-            return found
+            yield consumer
         finally:
             await consumer.stop()
