@@ -42,6 +42,8 @@ from tests.support.sink_ledger import SinkLedger
 
 PATIENCE = 180
 IDENTITY = "run_id, key, step, attempt, writer, seq, index"
+Shown = dict[str, dict[str, list[Point]]]
+"""What each view shows of each run."""
 
 
 @dataclass
@@ -91,9 +93,10 @@ async def judge(world: World, ledger: FaultLedger) -> Verdict:
     try:
         _judge_log(verdict, rows, sent)
         for state in ("before merges", "after merges"):
-            _judge_points(verdict, client, world, sent, acked)
+            shown = {run: read_views(client, world.workspace, run) for run in world.run_ids}
+            _judge_points(verdict, shown, sent, acked)
             _judge_counts(verdict, client, world, state)
-            _judge_views(verdict, client, world, rows, state)
+            _judge_views(verdict, shown, rows, state)
             _merge(client)
         _judge_commands(verdict, client, world, acked)
         _judge_gaps(verdict, client, world, rows)
@@ -131,13 +134,11 @@ def _judge_log(verdict: Verdict, rows: list[Row], sent: set[Name]) -> None:
         verdict.expect(same, f"{name} has another content in the log")
 
 
-def _judge_points(
-    verdict: Verdict, client: Client, world: World, sent: set[Name], acked: set[Name]
-) -> None:
+def _judge_points(verdict: Verdict, shown: Shown, sent: set[Name], acked: set[Name]) -> None:
     """acknowledged ⊆ stored ⊆ sent, from nothing but the ledger and what readers see."""
     seen: dict[Name, list[Point]] = defaultdict(list)
-    for run_id in world.run_ids:
-        for point in read_views(client, world.workspace, run_id)["points"]:
+    for run_id, views in shown.items():
+        for point in views["points"]:
             seen[Name(run_id, point[3], point[4])].append(point)
     strangers = seen.keys() - sent
     verdict.expect(not strangers, f"stored and never sent: {_some(strangers)}")
@@ -168,13 +169,11 @@ def _judge_counts(verdict: Verdict, client: Client, world: World, state: str) ->
     verdict.expect(seen == distinct == stored, f"{state}: {seen} {distinct} {stored} points")
 
 
-def _judge_views(
-    verdict: Verdict, client: Client, world: World, rows: list[Row], state: str
-) -> None:
-    for run_id in world.run_ids:
+def _judge_views(verdict: Verdict, shown: Shown, rows: list[Row], state: str) -> None:
+    for run_id, views in shown.items():
         expected = expected_views([row for row in rows if row["run_id"] == run_id])
-        for view, shown in read_views(client, world.workspace, run_id).items():
-            verdict.expect(shown == expected[view], f"{state}: {view} of {run_id} differs")
+        for view, found in views.items():
+            verdict.expect(found == expected[view], f"{state}: {view} of {run_id} differs")
 
 
 def _judge_commands(verdict: Verdict, client: Client, world: World, acked: set[Name]) -> None:
