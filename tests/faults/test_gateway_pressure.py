@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import psutil
 import pytest
 
@@ -24,9 +26,17 @@ BATCHES = 120
 """Of nearly a megabyte each: far more than the gateway may hold."""
 
 
-def _large(seq: int) -> dict[str, Any]:
+@cache
+def _around_seq() -> tuple[bytes, bytes]:
+    """A large batch, but its number."""
     values = [0.123456789012345 + index for index in range(POINTS)]
-    return batch(POINTS, seq=seq, values=values)
+    before, behind = orjson.dumps(batch(POINTS, seq="?", values=values)).split(b'"?"')
+    return before, behind
+
+
+def _large(seq: int) -> bytes:
+    before, behind = _around_seq()
+    return b"%s%d%s" % (before, seq, behind)
 
 
 async def test_with_kafka_frozen_it_refuses_what_it_has_no_room_for(

@@ -24,9 +24,8 @@ from tests.support.gateway_world import eventually
 from tests.support.lifecycle_ledger import LifecycleLedger
 from tests.support.service_process import ServiceProcess
 
-GUESTS = 12 if os.environ.get("RUNHISTORY_FAULTS_FULL") else 3
-BURST = 80
-"""Commands that arrive while guests come and go."""
+GUESTS, BURST = (12, 80) if os.environ.get("RUNHISTORY_FAULTS_FULL") else (3, 40)
+"""BURST: commands that arrive while guests come and go."""
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(300 + 60 * GUESTS)]
 

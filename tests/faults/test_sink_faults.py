@@ -70,7 +70,7 @@ async def test_killed_again_and_again_while_points_arrive(
     broker: Broker, engine: Engine, tmp_path: Path
 ) -> None:
     ledger = SinkLedger(broker.bootstrap, engine.url)
-    producing = asyncio.create_task(ledger.produce(1_500))
+    producing = asyncio.create_task(ledger.produce(400, pause=0.02))
     sink = a_sink(broker, engine.url, tmp_path / "sink.log")
     with sink:
         for life in range(6):
@@ -91,7 +91,7 @@ async def test_an_engine_that_was_killed_and_comes_back_has_everything(
     ledger = SinkLedger(broker.bootstrap, url)
     with _OwnEngine(tmp_path, port) as own, a_sink(broker, url, tmp_path / "sink.log") as sink:
         sink.wait_ready()
-        producing = asyncio.create_task(ledger.produce(600))
+        producing = asyncio.create_task(ledger.produce(300, pause=0.01))
         await asyncio.sleep(0.5)
         for seconds in (1, AWAY_SECONDS):
             own.kill()
@@ -173,7 +173,7 @@ async def test_told_to_stop_it_ends_in_order_and_its_successor_begins_at_once(
     broker: Broker, engine: Engine, tmp_path: Path
 ) -> None:
     ledger = SinkLedger(broker.bootstrap, engine.url)
-    producing = asyncio.create_task(ledger.produce(1_000))
+    producing = asyncio.create_task(ledger.produce(500, pause=0.005))
     sink = a_sink(broker, engine.url, tmp_path / "sink.log")
     with sink:
         sink.wait_ready()

@@ -48,7 +48,9 @@ class SinkLedger:
     batches: set[tuple[str, int, str, int, int]] = field(default_factory=set)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
 
-    async def produce(self, batches: int, *, runs: int = 10, size: int = 20) -> None:
+    async def produce(
+        self, batches: int, *, runs: int = 10, size: int = 20, pause: float = 0.0
+    ) -> None:
         """Append batches of `runs` runs, acknowledged; one in five is appended twice."""
         ids = [new_run_id() for _ in range(runs)]
         producer = await open_producer(self.bootstrap, client_id="ledger")
@@ -58,6 +60,7 @@ class SinkLedger:
                 value = self._batch(run_id, seq, size)
                 for _ in range(2 if random.random() < 0.2 else 1):
                     await self.append(producer, run_id, value)
+                await asyncio.sleep(pause)
         finally:
             await producer.stop()
 
@@ -103,7 +106,7 @@ class SinkLedger:
         """Until the group has passed everything that was produced."""
         async with asyncio.timeout(patience):
             while not await self.is_committed():
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
 
     async def is_committed(self) -> bool:
         """Whether the group has passed everything that was produced."""
