@@ -29,6 +29,7 @@ def service(room: str, broker: Any, folder: Path, name: str = "") -> ServiceProc
         RUNHISTORY_KAFKA=broker.bootstrap,
         RUNHISTORY_CLICKHOUSE="http://127.0.0.1:9",  # nobody: events need Kafka alone
         RUNHISTORY_OBJECTS=(folder / "objects").as_uri(),
+        RUNHISTORY_INSTANCE="faults",  # the next one has its partitions at once
     )
 
 

@@ -86,6 +86,7 @@ def services(
         "RUNHISTORY_KAFKA": bootstrap,
         "RUNHISTORY_CLICKHOUSE": url,
         "RUNHISTORY_OBJECTS": (tmp_path / "objects").as_uri(),
+        "RUNHISTORY_INSTANCE": "faults",  # the next one has its partitions at once
     }
     return [ServiceProcess(room, tmp_path / f"{room}.log", **environment) for room in rooms]
 
