@@ -16,11 +16,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from runhistory.events.codec import Watermark
-from runhistory.gateway.event_log import EVENTS_TOPIC, place_of
+from runhistory.gateway.event_log import EVENTS_TOPIC
 from runhistory.kafka.log_ends import LogEnds
-from runhistory.kafka.topics import load_topics, partitions_of
+from runhistory.kafka.topics import load_topics, partitions_of, place_of
 
 SINK_GROUP: Final = "sink"
+DATA_TOPICS: Final = ("run.metrics", "run.records", "run.logs")
+"""What a run's own processes write; its events are the lifecycle's."""
 WAIT_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.02
 _RETRY_SECONDS: Final = 0.25
@@ -71,7 +73,16 @@ class Watermarks:
         Raises:
             NotYetVisible: it has not after `seconds`, or Kafka is away.
         """
-        await self._catch_up([place_of(run_id)], seconds)
+        await self._catch_up([place_of(EVENTS_TOPIC, run_id)], seconds)
+
+    async def catch_up_data(self, run_id: str, seconds: float) -> None:
+        """Return when the sink has passed all points, records and lines that the run has now.
+
+        Raises:
+            NotYetVisible: as `catch_up`.
+        """
+        places = [place_of(topic, run_id) for topic in DATA_TOPICS]
+        await self._catch_up(places, seconds, behind_last=1)
 
     async def catch_up_all(self, seconds: float) -> None:
         """Return when the sink has passed every event that there is now, of any run.
@@ -81,14 +92,17 @@ class Watermarks:
         """
         await self._catch_up(partitions_of(EVENTS_TOPIC), seconds)
 
-    async def _catch_up(self, places: Sequence[TopicPartition], seconds: float) -> None:
+    async def _catch_up(
+        self, places: Sequence[TopicPartition], seconds: float, behind_last: int = 2
+    ) -> None:
+        """`behind_last`: how far the end is from the last record, so 1 without transactions."""
         try:
             async with asyncio.timeout(seconds):
                 ends = await self._ends.ends(places)
         except (KafkaError, OSError, TimeoutError) as error:
             raise NotYetVisible("Kafka does not answer. Try again shortly.") from error
-        last = [Watermark(p.topic, p.partition, end - 2) for p, end in ends.items() if end >= 2]
-        await self.wait(last, seconds)
+        lasts = {place: end - behind_last for place, end in ends.items() if end >= behind_last}
+        await self.wait([Watermark(p.topic, p.partition, o) for p, o in lasts.items()], seconds)
 
     def has_passed(self, watermark: Watermark) -> bool:
         """Whether the last answer from Kafka was beyond `watermark`."""
