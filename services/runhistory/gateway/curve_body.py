@@ -11,18 +11,11 @@ that. Twenty curves of 1,000 buckets are 1.9 MB so, and nothing is copied or par
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from runhistory.query.drawn import (
-    BUCKET_COLUMNS,
-    POINT_COLUMNS,
-    Axis,
-    DrawnCurve,
-    Special,
-)
+from runhistory.query.drawn import COLUMNS, Axis, DrawnCurve, Kind, Special
 
 MEDIA_TYPE = "application/vnd.runhistory.curves"
 
@@ -30,15 +23,16 @@ MEDIA_TYPE = "application/vnd.runhistory.curves"
 class CurveHeader(Struct, frozen=True, kw_only=True):
     """One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
 
-    `count` is of the finite points in the range; `first` and `last` are the first and the last
-    place on x of all points there. `special` has those whose value is NaN or infinite.
+    `count` is of the finite points in the range (null: some have expired), `first` and `last` are
+    the first and the last place on x of all points there. `special` has those whose value is NaN or
+    infinite.
     """
 
     run_id: str
     key: str
     attempt: int | None
-    kind: Literal["points", "buckets"]
-    count: int
+    kind: Kind
+    count: int | None
     first: int
     last: int
     at: int
@@ -72,13 +66,13 @@ def encode_curves(curves: Sequence[DrawnCurve], x: Axis) -> bytes:
 def _headers(curves: Sequence[DrawnCurve]) -> Iterator[CurveHeader]:
     at = 0
     for curve in curves:
-        columns = POINT_COLUMNS if curve.is_whole else BUCKET_COLUMNS
+        columns = COLUMNS[curve.kind]
         rows = len(curve.data[0])
         yield CurveHeader(
             run_id=curve.name.run_id,
             key=curve.name.key,
             attempt=curve.name.attempt,
-            kind="points" if curve.is_whole else "buckets",
+            kind=curve.kind,
             count=curve.count,
             first=curve.first,
             last=curve.last,

@@ -7,7 +7,7 @@ A point's place, step and time, is one number of 128 bits: comparing tuples inst
 six times as long. Two points of one step and microsecond are in no order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from runhistory.query.curve_plan import Segment
@@ -22,19 +22,29 @@ def statement(asking: str, x: Axis) -> str:
     return asking
 
 
-def part_name(segment: Segment) -> str:
-    """What `part` is looked up by."""
-    return f"{segment.run_id}/{segment.attempt}/{segment.key}"
+def parts(segments: Sequence[Segment]) -> dict[str, object]:
+    """The parameters that tell of which segments points are wanted."""
+    return {
+        "run_ids": sorted({one.run_id for one in segments}),
+        "keys": sorted({one.key for one in segments}),
+        "attempts": sorted({one.attempt for one in segments}),
+        "names": [f"{one.run_id}/{one.attempt}/{one.key}" for one in segments],
+        "curves": [one.curve for one in segments],
+        "lows": [one.low for one in segments],
+        "highs": [one.high for one in segments],
+    }
 
 
 BEGINNINGS: Final = f"""
-    SELECT run_id, key, attempt, first_step FROM runhistory.series
+    SELECT run_id, key, attempt, first_step,
+        workspace IN (SELECT workspace FROM runhistory.expiries) AS may_have_expired
+    FROM runhistory.series
     WHERE workspace = {{workspace:String}} AND run_uuid IN {THESE_RUNS}
         AND key IN {{keys:Array(String)}}
 """  # noqa: S608 - this package's words
 
 _PART: Final = """
-    transform(concat(batch.run_id, '/', toString(batch.attempt), '/', batch.key),
+    transform(concat(run_id, '/', toString(attempt), '/', key),
         {names:Array(String)}, arrayEnumerate({names:Array(String)}), 0::UInt32) AS part,
     {curves:Array(UInt32)}[part] AS curve
 """
@@ -63,6 +73,8 @@ _WORDS: Final[Mapping[Axis, Mapping[str, str]]] = {
         "EARLIEST": "arrayMin(batch.steps)",
         "LATEST": "arrayMax(batch.steps)",
         "EACH": "step",
+        "BEGINNING": "first_step",
+        "ENDING": "last_step",
         "COLUMNS": "batch.steps",
     },
     "time": {
@@ -71,6 +83,8 @@ _WORDS: Final[Mapping[Axis, Mapping[str, str]]] = {
         "EARLIEST": "toUnixTimestamp64Micro(arrayMin(batch.times))",
         "LATEST": "toUnixTimestamp64Micro(arrayMax(batch.times))",
         "EACH": "(time, step)",
+        "BEGINNING": "time",
+        "ENDING": "time",
         "COLUMNS": "arrayMap(moment -> toUnixTimestamp64Micro(moment), batch.times), batch.steps",
     },
 }
@@ -121,3 +135,32 @@ BUCKETS: Final = f"""
     GROUP BY curve, intDiv(AXIS, width) - (AXIS < 0 AND AXIS % width != 0) AS bucket, is_finite
     ORDER BY curve, bucket
 """
+
+EXPIRED: Final = f"""
+    SELECT DISTINCT run_id FROM runhistory.batches
+    WHERE workspace = {{workspace:String}} AND run_uuid IN {THESE_RUNS} AND topic = 'run.metrics'
+        AND received < (
+            SELECT max(before) FROM runhistory.expiries WHERE workspace = {{workspace:String}}
+        )
+"""  # noqa: S608 - this package's words
+
+# A bucket is kept where the points that are there begin and end as the rollup says.
+ROLLUP: Final = f"""
+    WITH {_PART}, toUnixTimestamp64Micro(last_time) AS time
+    SELECT curve, first_step, last_step, time, min, max, last,
+        (run_uuid, key, attempt, bucket, first_step, last_step) IN (
+            SELECT run_uuid, key, attempt, intDiv(step, 1000) - (step < 0 AND step % 1000 != 0)
+                AS bucket, min(step), max(step)
+            FROM runhistory.point_batches ARRAY JOIN steps AS step
+            WHERE workspace = {{workspace:String}} AND key IN {{keys:Array(String)}}
+                AND run_uuid IN {THESE_RUNS}
+            GROUP BY run_uuid, key, attempt, bucket
+        ) AS is_kept
+    FROM runhistory.rollup
+    WHERE workspace = {{workspace:String}} AND key IN {{keys:Array(String)}}
+        AND run_uuid IN {THESE_RUNS} AND attempt IN {{attempts:Array(UInt32)}} AND part != 0
+        AND first_step >= {{lows:Array(Int64)}}[part]
+        AND last_step <= {{highs:Array(Int64)}}[part]
+        AND ENDING >= {{from:Int64}} AND BEGINNING <= {{to:Int64}}
+    ORDER BY curve, ENDING
+"""  # noqa: S608 - this package's words

@@ -1,6 +1,6 @@
 """Curves as they are drawn: what is asked for, and what is answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -14,7 +14,22 @@ POINT_COLUMNS: Final = ("step", "time", "value")
 BUCKET_COLUMNS: Final = tuple(
     f"{which}_{what}" for which in ("min", "max", "first", "last") for what in POINT_COLUMNS
 )
+COARSE_COLUMNS: Final = (
+    "first_step",
+    "min_value",
+    "max_value",
+    "last_step",
+    "last_time",
+    "last_value",
+)
 MAX_SPECIAL: Final = 1_000
+
+Kind = Literal["points", "buckets", "coarse"]
+COLUMNS: Final[Mapping[Kind, Sequence[str]]] = {
+    "points": POINT_COLUMNS,
+    "buckets": BUCKET_COLUMNS,
+    "coarse": COARSE_COLUMNS,
+}
 
 
 class Range(Struct, frozen=True):
@@ -38,16 +53,17 @@ class Special(Struct, frozen=True):
 
 
 class DrawnCurve(Struct, frozen=True, kw_only=True):
-    """One curve: its points, if `is_whole`, or its buckets; `count` is of the finite points.
+    """One curve: its points, its buckets, or, where points have expired, what the rollup keeps.
 
+    `data` has a list of equal length for each of the kind's COLUMNS, in order of x. A bucket is
+    `width` wide, and its borders are multiples of that; a coarse one has 1,000 steps at least, and
+    its extremes and its last point are exact. `count` is of the finite points (None: unknown);
     `first` and `last` are on x, of all points in the range, those that are no numbers too.
-    `data` has a list of equal length for each of POINT_COLUMNS or BUCKET_COLUMNS, in order of x.
-    A bucket is `width` wide, and its borders are multiples of that.
     """
 
     name: CurveName
-    is_whole: bool
-    count: int
+    kind: Kind
+    count: int | None
     first: int
     last: int
     width: int

@@ -13,12 +13,19 @@ from msgspec import Struct
 
 from runhistory.query.curve_plan import grid_width
 from runhistory.query.curves import load_drawn_curves
-from runhistory.query.drawn import BUCKET_COLUMNS, DrawnCurve
+from runhistory.query.drawn import COLUMNS, DrawnCurve, Kind
 from runhistory.query.rows import THESE_RUNS, read
 
 STRETCHES: Final = 30
 LONG: Final = 2 * STRETCHES * 1_000
 """So many steps have enough buckets in the rollup."""
+
+_GLANCE: Final[Mapping[Kind, Sequence[tuple[str, str]]]] = {
+    "points": [("step", "value")],
+    "buckets": [("min_step", "min_value"), ("max_step", "max_value")],
+    "coarse": [("first_step", "min_value"), ("last_step", "max_value")],
+}
+"""Which columns of a curve are points of its sparkline."""
 
 
 class Sparkline(Struct, frozen=True):
@@ -60,14 +67,11 @@ def load_sparklines(
 
 
 def _points(curve: DrawnCurve) -> set[Point]:
-    if curve.is_whole:
-        steps, _, values = curve.data
-        return set(zip(map(int, steps), values, strict=True))
-    columns = dict(zip(BUCKET_COLUMNS, curve.data, strict=True))
+    columns = dict(zip(COLUMNS[curve.kind], curve.data, strict=True))
     return {
         (int(step), value)
-        for which in ("min", "max")
-        for step, value in zip(columns[f"{which}_step"], columns[f"{which}_value"], strict=True)
+        for steps, values in _GLANCE[curve.kind]
+        for step, value in zip(columns[steps], columns[values], strict=True)
     }
 
 

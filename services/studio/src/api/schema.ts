@@ -1147,18 +1147,19 @@ export interface components {
          * CurveHeader
          * @description One curve: column number c has the numbers from at + c * rows up to at + (c + 1) * rows.
          *
-         *         `count` is of the finite points in the range; `first` and `last` are the first and the last
-         *         place on x of all points there. `special` has those whose value is NaN or infinite.
+         *         `count` is of the finite points in the range (null: some have expired), `first` and `last` are
+         *         the first and the last place on x of all points there. `special` has those whose value is NaN or
+         *         infinite.
          */
         CurveHeader: {
             at: number;
             attempt: number | null;
             columns: string[];
-            count: number;
+            count: number | null;
             first: number;
             key: string;
             /** @enum {unknown} */
-            kind: "buckets" | "points";
+            kind: "buckets" | "coarse" | "points";
             last: number;
             rows: number;
             run_id: string;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeCurves } from "./curves";
+import { summaryOf } from "./readout";
 
 /** An answer as the gateway writes it: length, header padded to a multiple of 8, columns. */
 function encode(header: object, columns: number[]): ArrayBuffer {
@@ -16,6 +17,29 @@ function encode(header: object, columns: number[]): ArrayBuffer {
 const special = { count: 1, steps: [2], times: [20], values: ["NaN"] };
 
 describe("curves from the wire", () => {
+  it("say what is left of points that have expired, and what is not known", () => {
+    const columns = [
+      "first_step",
+      "min_value",
+      "max_value",
+      "last_step",
+      "last_time",
+      "last_value",
+    ];
+    const curve = { run_id: "a", key: "loss", attempt: null, kind: "coarse", count: null, at: 0, rows: 1, columns, special }; // prettier-ignore
+    const [coarse] = decodeCurves(
+      encode({ x: "step", width: 1, curves: [curve] }, [0, -1, 7, 999, 9_990, 3]),
+    ).curves;
+    if (coarse?.kind !== "buckets") throw new Error("a coarse curve has buckets");
+    expect(coarse).toMatchObject({ isCoarse: true, count: null });
+    expect([coarse.low.values[0], coarse.low.steps[0]]).toEqual([-1, NaN]);
+    expect([coarse.high.values[0], coarse.first.steps[0]]).toEqual([7, 0]);
+    expect([coarse.last.steps[0], coarse.last.times[0], coarse.last.values[0]]).toEqual([
+      999, 9_990, 3,
+    ]);
+    expect(summaryOf(coarse)).toEqual({ first: null, last: 3, low: -1, high: 7, points: null });
+  });
+
   it("are the columns that the header names", () => {
     const buckets = ["min", "max", "first", "last"].flatMap((name) =>
       ["step", "time", "value"].map((column) => `${name}_${column}`),

@@ -8,8 +8,8 @@ type Common = {
   key: string;
   /** one attempt alone; null: the latest of all, each from its own first step on */
   attempt: number | null;
-  /** finite points in the range, before they were gathered into buckets */
-  count: number;
+  /** finite points in the range, before they were gathered into buckets; null: some have expired */
+  count: number | null;
   special: Special;
 };
 
@@ -18,9 +18,13 @@ export type Columns = { steps: Float64Array; times: Float64Array; values: Float6
 /** The true points, in order of x. */
 export type PointCurve = Common & { kind: "points" } & Columns;
 
-/** Buckets of one grid, in order of x; extremes are exact, with their own step and time. */
+/**
+ * Buckets of one grid, in order of x; extremes are exact, with their own step and time. A coarse one
+ * is of points that have expired: NaN stands for what is not known of it any more.
+ */
 export type BucketCurve = Common & {
   kind: "buckets";
+  isCoarse: boolean;
   low: Columns;
   high: Columns;
   first: Columns;
@@ -41,8 +45,8 @@ type Header = {
     run_id: string;
     key: string;
     attempt: number | null;
-    kind: "points" | "buckets";
-    count: number;
+    kind: "points" | "buckets" | "coarse";
+    count: number | null;
     at: number;
     rows: number;
     columns: string[];
@@ -78,9 +82,27 @@ function decodeCurve(curve: Header["curves"][number], numbers: Float64Array): Cu
   const { run_id: runId, key, attempt, count, special } = curve;
   const common = { runId, key, attempt, count, special };
   if (curve.kind === "points") return { ...common, kind: "points", ...columns("") };
+  if (curve.kind === "coarse") {
+    const unknown = new Float64Array(curve.rows).fill(NaN);
+    const extreme = (name: string): Columns => ({
+      steps: unknown,
+      times: unknown,
+      values: column(name),
+    });
+    return {
+      ...common,
+      kind: "buckets",
+      isCoarse: true,
+      low: extreme("min_value"),
+      high: extreme("max_value"),
+      first: { steps: column("first_step"), times: unknown, values: unknown },
+      last: columns("last_"),
+    };
+  }
   return {
     ...common,
     kind: "buckets",
+    isCoarse: false,
     low: columns("min_"),
     high: columns("max_"),
     first: columns("first_"),

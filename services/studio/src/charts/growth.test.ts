@@ -34,6 +34,7 @@ function gathered(rows: Row[], width: number): BucketCurve {
     count: rows.length,
     special: NOTHING_SPECIAL,
     kind: "buckets",
+    isCoarse: false,
     low: columns(extreme((one, other) => one < other)),
     high: columns(extreme((one, other) => one > other)),
     first: columns([...groups.values()].flatMap((group) => group.slice(0, 1))),
@@ -85,6 +86,24 @@ describe("a curve that grows", () => {
     expect(once.special.count).toBe(2);
     expect(extend(once, strange, "step", null).special).toEqual(once.special);
     expect(once.count).toBe(0);
+  });
+
+  it("tells no more than the first of very many that no axis has", () => {
+    const steps = Array.from({ length: 3_000 }, (_, step) => step);
+    const many = { steps, times: steps, values: steps.map(() => "NaN") };
+    const grown = extend(extend(points([]), many, "step", null), many, "step", null);
+    expect(grown.special.steps).toEqual(steps.slice(0, 1_000));
+    expect(grown.special.values).toHaveLength(1_000);
+  });
+
+  it("does not know how many points it has, once some have expired", () => {
+    const coarse: BucketCurve = {
+      ...gathered(SERIES.slice(0, 30), 20),
+      isCoarse: true,
+      count: null,
+    };
+    const grown = extend(coarse, arrived(SERIES), "step", 20);
+    expect(grown).toEqual({ ...gathered(SERIES, 20), isCoarse: true, count: null });
   });
 
   it("leaves the curve that it had as it was", () => {

@@ -23,6 +23,9 @@ export function extend(
   return { ...extendBuckets(curve, finite, x, width ?? 1), special };
 }
 
+/** So many of a curve's special values are told; how many more there are, only the next load says. */
+const MOST_SPECIAL = 1_000;
+
 type Row = readonly [step: number, time: number, value: number];
 
 const inOrderOf = (x: "step" | "time") => (one: Row, other: Row) =>
@@ -45,6 +48,7 @@ function withSpecial(special: Special, arrived: Arrived): Special {
     const time = arrived.times[i] ?? 0;
     const name = `${step}/${time}`;
     if (typeof value !== "string" || known.has(name)) continue;
+    if (grown.steps.length >= MOST_SPECIAL) break;
     known.add(name);
     grown.count += 1;
     grown.steps.push(step);
@@ -63,7 +67,8 @@ function extendPoints(curve: PointCurve, arrived: Row[], x: "step" | "time"): Po
     return !before || compare(before, row) !== 0;
   });
   const added = rows.length - known.length;
-  return added > 0 ? { ...curve, count: curve.count + added, ...columnsOf(rows) } : curve;
+  if (added === 0) return curve;
+  return { ...curve, count: plus(curve.count, added), ...columnsOf(rows) };
 }
 
 type Bucket = { low: Row; high: Row; first: Row; last: Row };
@@ -78,10 +83,10 @@ function extendBuckets(
   const compare = inOrderOf(x);
   const buckets = bucketsOf(curve);
   let newest = buckets.at(-1);
-  let count = curve.count;
+  let added = 0;
   for (const row of arrived) {
     if (newest && compare(row, newest.last) <= 0) continue;
-    count += 1;
+    added += 1;
     if (!newest || placeOf(row) > placeOf(newest.last)) {
       newest = { low: row, high: row, first: row, last: row };
       buckets.push(newest);
@@ -91,7 +96,12 @@ function extendBuckets(
       if (row[2] > newest.high[2]) newest.high = row;
     }
   }
-  return count > curve.count ? { ...curve, count, ...bucketColumns(buckets) } : curve;
+  if (added === 0) return curve;
+  return { ...curve, count: plus(curve.count, added), ...bucketColumns(buckets) };
+}
+
+function plus(count: number | null, added: number): number | null {
+  return count === null ? null : count + added;
 }
 
 function bucketsOf({ low, high, first, last }: BucketCurve): Bucket[] {

@@ -28,8 +28,14 @@ export function readAt(curve: Curve, shape: Shape, x: number): Reading | null {
   };
 }
 
-/** A curve in five figures, for who reads the table instead of the chart. */
-export type Summary = { first: number; last: number; low: number; high: number; points: number };
+/** A curve in five figures, for who reads the table instead of the chart; null: not known any more. */
+export type Summary = {
+  first: number | null;
+  last: number;
+  low: number;
+  high: number;
+  points: number | null;
+};
 
 export function summaryOf(curve: Curve): Summary | null {
   const [first, last, low, high] =
@@ -38,7 +44,7 @@ export function summaryOf(curve: Curve): Summary | null {
       : [curve.first.values, curve.last.values, curve.low.values, curve.high.values];
   if (last.length === 0) return null;
   return {
-    first: first[0] ?? NaN,
+    first: curve.kind === "buckets" && curve.isCoarse ? null : (first[0] ?? NaN),
     last: last.at(-1) ?? NaN,
     low: low.reduce((one, other) => Math.min(one, other)),
     high: high.reduce((one, other) => Math.max(one, other)),

@@ -51,13 +51,15 @@ function places(columns: Columns, along: Along, origin: number): Float64Array {
 
 /**
  * Values smoothed by a moving average whose weights fall by the factor `weight` (0 to below 1) a
- * row; the beginning is not pulled towards zero. 0 gives the values back.
+ * row; the beginning is not pulled towards zero. 0 gives the values back. What is no number is passed
+ * over and stays.
  */
 export function smooth(values: Float64Array, weight: number): Float64Array {
   if (weight <= 0) return values;
   let sum = 0;
   let weights = 0;
   return values.map((value) => {
+    if (!Number.isFinite(value)) return value;
     sum = sum * weight + value;
     weights = weights * weight + 1;
     return sum / weights;
