@@ -13,6 +13,8 @@ export type Matches = Schemas["ConsoleMatches"] & { text: string };
 type Query = { from?: number; from_place?: number; limit?: number; tail?: number };
 type Path = { workspace: string; run_id: string };
 
+/** So many matches are told, as many as the server tells; how many there are is counted on. */
+const MOST_MATCHES = 10_000;
 const BASE = "/api/v1/workspaces/{workspace}/runs/{run_id}/console";
 
 export class RunConsole {
@@ -33,6 +35,8 @@ export class RunConsole {
   #isBehind = false;
   #search = { text: "" };
   #loading: number | null = null;
+  /** the first line that is looked at */
+  #seen = 0;
 
   constructor(feed: RunFeed) {
     this.#feed = feed;
@@ -58,6 +62,7 @@ export class RunConsole {
 
   /** Load what is not here of the lines from `from` to before `end`, then ask `again` what is looked at. */
   async need(from: number, end: number, again: () => [number, number]): Promise<void> {
+    this.#seen = from;
     const page = this.store.missing(from, end);
     if (page === null || this.#loading !== null) return;
     this.#loading = page;
@@ -152,6 +157,7 @@ export class RunConsole {
       this.#append(message);
       this.#changed();
       this.#match(before + 1);
+      if (this.store.forget(this.#seen)) this.#carried.forget();
     }
   }
 
@@ -180,7 +186,7 @@ export class RunConsole {
     this.matches = {
       ...matches,
       total: matches.total + found.length,
-      numbers: [...matches.numbers, ...found],
+      numbers: [...matches.numbers, ...found].slice(0, MOST_MATCHES),
     };
   }
 }

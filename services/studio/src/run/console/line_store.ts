@@ -91,14 +91,15 @@ export class LineStore {
     return null;
   }
 
-  /** Let go of lines far from `place`, if there are too many. */
-  forget(place: number): void {
-    if (this.#lines.size <= KEPT) return;
+  /** Let go of lines far from `place`, if there are too many; tells whether there were. */
+  forget(place: number): boolean {
+    if (this.#lines.size <= KEPT) return false;
     for (const known of this.#lines.keys()) {
       if (Math.abs(known - place) > KEPT / 4 && known <= this.total - PAGE) {
         this.#lines.delete(known);
       }
     }
+    return true;
   }
 
   /** Begin anew: what is here may have holes, or is not what this filter admits. */

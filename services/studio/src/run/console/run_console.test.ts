@@ -183,4 +183,31 @@ describe("a run's console", () => {
     gateway.current.write(6, "of stdout, pushed");
     expect(linesOf(console)).toEqual(["of stderr"]);
   });
+
+  it("lets go of lines that are far from what is looked at, while more are pushed", async () => {
+    const console = opened(followed());
+    const loading = console.loadEnd();
+    await gateway.current.answer("first");
+    await loading;
+    await console.need(1, 2, () => [1, 2]);
+    const many = Array.from({ length: 1_000 }, (_, i) => i.toString());
+    for (let offset = 4; offset < 104; offset += 1) gateway.current.write(offset, ...many);
+    expect(console.total).toBe(100_001);
+    expect(console.store.size).toBeLessThanOrEqual(20_000);
+    expect(console.store.at(1)?.line).toBe("first");
+    expect(console.store.at(100_001)?.line).toBe("999");
+  });
+
+  it("tells the first of very many matches, and counts on", async () => {
+    const feed = followed();
+    const console = opened(feed);
+    const loading = console.loadEnd();
+    await gateway.current.answer("first");
+    await loading;
+    console.matches = { text: "x", total: 0, numbers: [] };
+    const many = Array.from({ length: 1_000 }, () => "x");
+    for (let offset = 4; offset < 19; offset += 1) gateway.current.write(offset, ...many);
+    expect(console.matches.total).toBe(15_000);
+    expect(console.matches.numbers).toHaveLength(10_000);
+  });
 });

@@ -21,6 +21,8 @@ export type BoardView = {
 };
 
 const KEYS_AT_ONCE = 50;
+/** So many curves are kept that are out of sight; others are loaded again. */
+const KEPT = 100;
 /** Pushed points are drawn together, so often at most. */
 const GROW_MS = 100;
 
@@ -68,7 +70,17 @@ export class CurveBoard {
       const left = (this.#wanted.get(key) ?? 1) - 1;
       if (left > 0) this.#wanted.set(key, left);
       else this.#wanted.delete(key);
+      this.#forget();
     };
+  }
+
+  /** Let go of what was loaded first of the curves out of sight, if there are too many. */
+  #forget(): void {
+    const unseen = [...this.curves.keys()].filter((key) => !this.#wanted.has(key));
+    for (const key of unseen.slice(0, Math.max(0, unseen.length - KEPT))) {
+      this.curves.delete(key);
+      this.#asked.delete(key);
+    }
   }
 
   /** Show another part; the old curves stay until the new ones are here. */

@@ -122,4 +122,19 @@ describe("the curves in sight", () => {
     await settled();
     expect(reads.held).toHaveLength(2);
   });
+
+  it("are let go of when many others were looked at since", async () => {
+    const { board } = await opened();
+    const stops = Array.from({ length: 150 }, (_, i) => board.want(`key ${i.toString()}`));
+    await settled();
+    for (const read of reads.held) read.answer(answerOf([1]));
+    await settled();
+    expect(board.curves.size).toBe(151);
+    for (const stop of stops) stop();
+    expect(board.curves.size).toBe(101);
+    expect(board.curves.has(KEY)).toBe(true);
+    board.want("key 0");
+    await settled();
+    expect(reads.held).toHaveLength(5);
+  });
 });
