@@ -47,3 +47,18 @@ def test_notes_are_written_at_once_and_a_draft_outlives_its_tab(
     expect(edit).to_be_focused()
     edit.click()
     expect(field).to_have_value("21 is *enough*")
+
+
+def test_an_interactive_run_says_why_it_cannot_be_reproduced(studio: Studio, logged: Run) -> None:
+    page = studio.open_run(logged.id)
+    button = studio.page.get_by_role("button", name="Reproduce")
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description(
+        "It cannot be reproduced: a program of its own logged it. Runs that are submitted can be."
+    )
+    expect(page.head).to_contain_text("It cannot be reproduced")
+
+    page.show("code")
+    panel = studio.page.get_by_role("tabpanel")
+    expect(panel).to_contain_text("No code was kept")
+    expect(panel).not_to_contain_text("git")
