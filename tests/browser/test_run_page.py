@@ -62,3 +62,15 @@ def test_an_interactive_run_says_why_it_cannot_be_reproduced(studio: Studio, log
     panel = studio.page.get_by_role("tabpanel")
     expect(panel).to_contain_text("No code was kept")
     expect(panel).not_to_contain_text("git")
+
+
+def test_what_was_scrolled_just_before_its_tab_was_left_is_nobodys(
+    studio: Studio, logged: Run
+) -> None:
+    page = studio.open_run(logged.id, "outputs")
+    expect(page.files).to_be_visible()
+    tree = page.files.element_handle()
+    page.show("events")
+    expect(page.files).to_be_hidden()
+    tree.evaluate("element => element.dispatchEvent(new Event('scroll'))")
+    # In the end the window's errors are looked at.
