@@ -74,3 +74,11 @@ def test_what_was_scrolled_just_before_its_tab_was_left_is_nobodys(
     expect(page.files).to_be_hidden()
     tree.evaluate("element => element.dispatchEvent(new Event('scroll'))")
     # In the end the window's errors are looked at.
+
+
+def test_events_are_told_in_words_and_open(studio: Studio, logged: Run) -> None:
+    studio.open_run(logged.id, "events")
+    panel = studio.page.get_by_role("tabpanel")
+    expect(panel).to_contain_text("all that happened to this run, as it was recorded")
+    panel.get_by_text("run.created.v1").click()
+    expect(panel).to_contain_text("in the log")
