@@ -60,7 +60,11 @@ class RunsPage:
     def select(self, *names: str) -> None:
         """Tick the runs' boxes."""
         for name in names:
-            self.row(name).get_by_role("checkbox").click()
+            self.box(name).check()
+
+    def box(self, name: str) -> Locator:
+        """The box that selects a run."""
+        return self.row(name).get_by_role("checkbox")
 
 
 class RunPage:
