@@ -69,7 +69,8 @@ def test_a_run_is_cancelled(studio: Studio, program: GatedProgram) -> None:
     page.expect_status("Running")
     studio.page.get_by_role("button", name="Cancel", exact=True).click()
     dialog = studio.page.get_by_role("dialog", name="Cancel this run?")
-    dialog.get_by_role("textbox").fill("it does not learn")
+    studio.page.keyboard.type("it does not learn")  # the field has the focus
+    expect(dialog.get_by_role("textbox")).to_have_value("it does not learn")
     dialog.get_by_role("button", name="Cancel the run").click()
     page.expect_status("Canceled")
     expect(studio.page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
