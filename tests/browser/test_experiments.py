@@ -30,6 +30,10 @@ def test_a_first_run_comes_into_the_open_page_and_leads_to_its_curve(
     studio.page.get_by_role("link", name="first steps").click()
     expect(studio.page.get_by_role("link", name="one", exact=True)).to_be_visible()
     assert studio.page.url.endswith("/runs?experiment=first+steps")
+    studio.page.go_back()
+    studio.page.get_by_role("link", name="1 completed").click()
+    expect(studio.page.get_by_role("link", name="one", exact=True)).to_be_visible()
+    assert studio.page.url.endswith("/runs?experiment=first+steps&status=Completed")
 
 
 def test_keys_lead_through_the_studio(studio: Studio, workspace: Workspace) -> None:
