@@ -1,7 +1,6 @@
 /** Light, dark, or as the system has it; public/theme.js reads the choice before the first paint. */
 
-export const THEMES = ["system", "light", "dark"] as const;
-export type ThemeName = (typeof THEMES)[number];
+export type ThemeName = "system" | "light" | "dark";
 
 const KEY = "runhistory.theme";
 const system = window.matchMedia("(prefers-color-scheme: dark)");
@@ -33,9 +32,12 @@ class Theme {
     this.#chosen = theme;
   }
 
-  /** The next of the three. */
+  /** The next of the three: first the one that the system does not have, so that a change is seen. */
   next(): void {
-    this.choose(THEMES[(THEMES.indexOf(this.#chosen) + 1) % THEMES.length] ?? "system");
+    const order: ThemeName[] = this.#systemIsDark
+      ? ["system", "light", "dark"]
+      : ["system", "dark", "light"];
+    this.choose(order[order.indexOf(this.#chosen) + 1] ?? "system");
   }
 }
 
