@@ -22,6 +22,13 @@ def test_an_address_that_no_page_has_says_so_and_names_are_text(open_studio: Ope
     assert studio.page.locator("img[src=x]").count() == 0
 
 
+def test_an_address_that_no_run_can_have_says_so(studio: Studio) -> None:
+    studio.page.goto("/w/default/runs/mistyped")
+    expect(studio.page.get_by_role("heading", name="There is no such run")).to_be_visible()
+    studio.page.get_by_role("main").get_by_role("link", name="runs").click()
+    expect(studio.page).to_have_url(re.compile("/runs$"))
+
+
 def test_keys_are_told_and_go_to_the_pages(studio: Studio) -> None:
     studio.open_runs()
     studio.page.keyboard.press("?")
@@ -38,7 +45,6 @@ def test_keys_are_told_and_go_to_the_pages(studio: Studio) -> None:
 def test_the_chosen_theme_stays(studio: Studio) -> None:
     studio.open_runs()
     before = _background(studio)
-    studio.page.keyboard.press("t")
     studio.page.keyboard.press("t")
     expect(studio.page.get_by_role("button", name="Theme: dark")).to_be_visible()
     dark = _background(studio)

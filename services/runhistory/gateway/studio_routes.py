@@ -46,6 +46,14 @@ async def get_page(request: GatewayRequest) -> Response[bytes]:
     return _answer(request, INDEX)
 
 
+@route("/{rest:path}", http_method=_READING, include_in_schema=False)
+async def get_no_page(request: GatewayRequest) -> Response[bytes]:
+    """No page has this address: people are told by the program, all else by the API's error."""
+    if "text/html" not in request.headers.get("accept", ""):
+        raise NotFoundException
+    return _answer(request, INDEX, HTTPStatus.NOT_FOUND)
+
+
 @route(
     [f"/{ASSETS}{{name:str}}", "/favicon.svg", "/theme.js"],
     http_method=_READING,
@@ -56,7 +64,9 @@ async def get_file(request: GatewayRequest) -> Response[bytes]:
     return _answer(request, request.scope["path"].removeprefix("/"))
 
 
-def _answer(request: GatewayRequest, name: str) -> Response[bytes]:
+def _answer(
+    request: GatewayRequest, name: str, status: HTTPStatus = HTTPStatus.OK
+) -> Response[bytes]:
     pages: StudioPages = request.app.state.pages
     file = pages.find(name)
     if file is None:
@@ -75,7 +85,7 @@ def _answer(request: GatewayRequest, name: str) -> Response[bytes]:
         headers["Content-Encoding"] = "gzip"
     body = b"" if request.method == HttpMethod.HEAD else content
     headers["Content-Length"] = str(len(content))
-    return Response(body, status_code=HTTPStatus.OK, media_type=file.media_type, headers=headers)
+    return Response(body, status_code=status, media_type=file.media_type, headers=headers)
 
 
-HANDLERS: Final = (get_page, get_file)
+HANDLERS: Final = (get_page, get_no_page, get_file)

@@ -61,6 +61,19 @@ async def test_every_page_is_the_program(folder: Path, http: httpx.AsyncClient, 
     assert answer.headers["cache-control"] == "no-cache"
 
 
+async def test_people_are_told_by_the_program_that_no_page_has_an_address(
+    folder: Path, http: httpx.AsyncClient
+) -> None:
+    build(folder)
+    token = {"Authorization": "Bearer secret"}
+    answer = await http.get("/elsewhere/at/all", headers={"Accept": "text/html,*/*;q=0.8"} | token)
+    assert (answer.status_code, answer.content) == (404, INDEX)
+    other = await http.get("/elsewhere/at/all", headers=token)
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "not_found")
+    lost = await http.get("/assets/index-gone.js", headers={"Accept": "text/html"})
+    assert (lost.status_code, lost.json()["error"]["code"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize("path", ["/", "/assets/index-abc123.js", "/favicon.svg"])
 async def test_the_browser_is_told_to_be_strict(
     folder: Path, http: httpx.AsyncClient, path: str

@@ -14,6 +14,11 @@ export function newCommandId(): string {
   return hex(crypto.getRandomValues(new Uint8Array(16)));
 }
 
+/** Whether a text can be a run's id. */
+export function isRunId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text);
+}
+
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
