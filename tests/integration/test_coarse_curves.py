@@ -44,12 +44,16 @@ def client(engine: Engine) -> Client:
     return open_client(engine.url)
 
 
-def land(client: Client, workspace: str, rows: list[Row], old: set[int]) -> None:
-    """Store the messages; those of these numbers expire."""
+def land(
+    client: Client, workspace: str, rows: list[Row], old: set[int], again: list[int] | None = None
+) -> None:
+    """Store the messages, some again; those of the numbers in `old` expire."""
     for number, row in enumerate(rows):
         came = MIDNIGHT + timedelta(hours=-1 if number in old else 1)
         row["_t"] = int(came.timestamp() * 1_000)
     insert(client, "metrics_landing", rows)
+    if repeated := [rows[number] for number in again or () if number < len(rows)]:
+        insert(client, "metrics_landing", repeated)
     note_expiry(client, FIRST_STORAGE, workspace, MIDNIGHT)
     erase_expired(client, FIRST_STORAGE, workspace, MIDNIGHT)
 
@@ -124,16 +128,23 @@ def ends(points: list[Point], x: str) -> tuple[int, int]:
 @given(
     batches=BATCHES,
     old=st.sets(st.integers(0, 5)),
+    again=st.lists(st.integers(0, 5), max_size=3),
     choice=st.sampled_from(["latest", "all", 1, 2]),
     x=X,
     bounds=st.none() | st.tuples(STEPS | TIMES, STEPS | TIMES).map(sorted),
 )
 def test_a_curve_that_lacks_points_is_drawn_of_the_rollup(
-    client: Client, batches: list[Any], old: set[int], choice: Any, x: Any, bounds: Any
+    client: Client,
+    batches: list[Any],
+    old: set[int],
+    again: list[int],
+    choice: Any,
+    x: Any,
+    bounds: Any,
 ) -> None:
     workspace, run_id = f"w{uuid.uuid4().hex}", new_run_id()
     rows = rows_of(workspace, run_id, batches)
-    land(client, workspace, rows, old)
+    land(client, workspace, rows, old, again)
     low, high = bounds or (LEAST, MOST)
 
     drawn = load_drawn_curves(
