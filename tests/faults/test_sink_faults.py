@@ -132,9 +132,9 @@ async def test_poison_between_good_ones_is_buried_and_all_else_is_stored(
     producer = await open_producer(broker.bootstrap, client_id="test")
     try:
         for value in POISON.values():
-            await ledger.produce(7, runs=3)
+            await ledger.produce(2, runs=2)
             await ledger.append(producer, new_run_id(), value)
-        await ledger.produce(7)
+        await ledger.produce(2)
     finally:
         await producer.stop()
     with a_sink(broker, engine.url, tmp_path / "sink.log") as sink:

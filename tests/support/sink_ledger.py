@@ -102,7 +102,7 @@ class SinkLedger:
             )
         )
 
-    async def wait_until_committed(self, patience: float = 90) -> None:
+    async def wait_until_committed(self, patience: float = 180) -> None:
         """Until the group has passed everything that was produced."""
         async with asyncio.timeout(patience):
             while not await self.is_committed():
@@ -132,7 +132,7 @@ class SinkLedger:
 
     def seen(self) -> int:
         """How many points a reader sees now."""
-        return len(self._rows(POINTS))
+        return int(self._rows(f"SELECT count() FROM ({POINTS})")[0][0])
 
     def stored_twice(self) -> int:
         """How many stored points are repetitions that no reader sees."""
