@@ -1,42 +1,17 @@
 """A run's console: followed to its last line, of one stream, in colours that carry over."""
 
 import re
-from collections.abc import Sequence
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from runhistory import Experiment, Run, Workspace
 from tests.browser.studio import Studio
+from tests.browser.told import Stream, Teller
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
 
 RED = "\x1b[31m"
-Stream = Literal["stdout", "stderr"]
-
-
-class Writer:
-    """Writes console lines as a worker does."""
-
-    def __init__(self, workspace: Workspace, run: Run) -> None:
-        self._connection, self._path = workspace.connection, f"/runs/{run.id}/attempts/1/logs"
-        self._seq = 0
-
-    def write(self, *lines: str, stream: Stream = "stdout") -> None:
-        self.write_all([(stream, line) for line in lines])
-
-    def write_all(self, lines: Sequence[tuple[Stream, str]]) -> None:
-        """One batch."""
-        batch = {
-            "writer": "test",
-            "seq": self._seq,
-            "streams": [stream for stream, _ in lines],
-            "lines": [line for _, line in lines],
-            "times": [1_700_000_000_000_000] * len(lines),
-        }
-        self._seq += 1
-        self._connection.remember(self._connection.send("POST", self._path, batch))
 
 
 @pytest.fixture
@@ -45,8 +20,8 @@ def run(workspace: Workspace) -> Run:
 
 
 @pytest.fixture
-def writer(workspace: Workspace, run: Run) -> Writer:
-    return Writer(workspace, run)
+def teller(workspace: Workspace, run: Run) -> Teller:
+    return Teller(workspace, run.id)
 
 
 def line(studio: Studio, number: int) -> Locator:
@@ -68,13 +43,13 @@ def expect_whole(line: Locator) -> None:
 
 
 def test_the_last_line_is_whole_while_it_is_followed(
-    studio: Studio, run: Run, writer: Writer
+    studio: Studio, run: Run, teller: Teller
 ) -> None:
-    writer.write(*(f"line {number}" for number in range(1, 201)))
+    teller.print(*(f"line {number}" for number in range(1, 201)))
     console = studio.open_run(run.id, "console").console
     expect_whole(line(studio, 200))
     studio.expect_live()
-    writer.write("wider than the console " * 100)
+    teller.print("wider than the console " * 100)
     expect_whole(line(studio, 201))
     studio.page.set_viewport_size({"width": 1_000, "height": 500})
     studio.page.wait_for_function("innerHeight === 500")
@@ -82,9 +57,9 @@ def test_the_last_line_is_whole_while_it_is_followed(
     assert console.evaluate("(view) => view.scrollWidth > view.clientWidth")
 
 
-def test_a_long_line_is_read_whole_and_by_keys(studio: Studio, run: Run, writer: Writer) -> None:
+def test_a_long_line_is_read_whole_and_by_keys(studio: Studio, run: Run, teller: Teller) -> None:
     words = " ".join(f"word{number}" for number in range(500))
-    writer.write("short", words, "behind it")
+    teller.print("short", words, "behind it")
     console = studio.open_run(run.id, "console").console
     console.focus()
     studio.page.keyboard.press("ArrowRight")
@@ -102,14 +77,14 @@ def test_a_long_line_is_read_whole_and_by_keys(studio: Studio, run: Run, writer:
     expect(whole).to_be_hidden()
 
 
-def test_one_stream_is_shown_and_grows(studio: Studio, run: Run, writer: Writer) -> None:
+def test_one_stream_is_shown_and_grows(studio: Studio, run: Run, teller: Teller) -> None:
     for number in range(1, 1_301):
         stream: Stream = "stderr" if number % 2 else "stdout"
         if number % 650 == 1:
             batch: list[tuple[Stream, str]] = []
         batch.append((stream, f"{stream} {number}"))
         if number % 650 == 0:
-            writer.write_all(batch)
+            teller.print_all(batch)
     page = studio.open_run(run.id, "console")
     expect(page.console).to_contain_text("stdout 1300")
     studio.expect_live()
@@ -119,8 +94,8 @@ def test_one_stream_is_shown_and_grows(studio: Studio, run: Run, writer: Writer)
     expect(page.console).not_to_contain_text("stdout")
     expect(line(studio, 1299)).to_be_visible()
 
-    writer.write("not of it")
-    writer.write("of it", stream="stderr")
+    teller.print("not of it")
+    teller.print("of it", stream="stderr")
     expect(line(studio, 1302)).to_contain_text("of it")
     expect(studio.page.get_by_text("651 lines")).to_be_visible()
     page.console.press("Home")  # a page that was not loaded with the end
@@ -134,11 +109,11 @@ def test_one_stream_is_shown_and_grows(studio: Studio, run: Run, writer: Writer)
 
 
 def test_a_colour_carries_over_to_the_next_line_of_its_stream(
-    studio: Studio, run: Run, writer: Writer
+    studio: Studio, run: Run, teller: Teller
 ) -> None:
-    writer.write(f"{RED}it is red")
-    writer.write("another stream", stream="stderr")
-    writer.write("still red", "until\x1b[0m here")
+    teller.print(f"{RED}it is red")
+    teller.print("another stream", stream="stderr")
+    teller.print("still red", "until\x1b[0m here")
     console = studio.open_run(run.id, "console").console
 
     def colour(text: str) -> str:
@@ -150,3 +125,19 @@ def test_a_colour_carries_over_to_the_next_line_of_its_stream(
     assert [colour(text) == red for text in ("still red", "until", " here", "another stream")] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+def test_a_flood_of_lines_is_shown_to_its_end(studio: Studio, run: Run, teller: Teller) -> None:
+    page = studio.open_run(run.id, "console")
+    studio.expect_live()
+    teller.print("before")
+    expect(page.console).to_contain_text("before")
+    for batch in range(10):  # too many to be pushed: the page is told to read them
+        teller.print(*(f"line {1_000 * batch + number}" for number in range(1_000)))
+    expect(studio.page.get_by_text("10,001 lines")).to_be_visible()
+    expect_whole(line(studio, 10_001))
+    expect(line(studio, 10_001)).to_contain_text("line 9999")
+    teller.print("behind it")
+    expect(line(studio, 10_002)).to_contain_text("behind it")
+    page.console.press("Home")
+    expect(line(studio, 1)).to_contain_text("before")
