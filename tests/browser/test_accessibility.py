@@ -1,5 +1,6 @@
 """axe finds nothing serious on any page, light and dark, wide and narrow."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +10,26 @@ from playwright.sync_api import Page, expect
 
 from runhistory import Experiment, Workspace
 from tests.browser.conftest import OpenStudio
-from tests.browser.studio import TABS, Studio
+from tests.browser.studio import TABS, Studio, Tab
+from tests.browser.told import Teller
 from tests.support.chromium import NARROW, WIDE
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
 
 AXE = Path(__file__).parents[2] / "services/studio/node_modules/axe-core/axe.min.js"
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+SHOWN: dict[Tab, str] = {
+    "overview": "vision",
+    "metrics": "loss",
+    "console": "printed in red",
+    "system": "GPU 1",
+    "outputs": "It works.",
+    "code": "print('hello')",
+    "events": "run.created.v1",
+    "children": "fold 1",
+}
+"""What is on each tab when all of it is there."""
+
 Show = Callable[[Studio, str], None]
 
 
@@ -58,11 +72,17 @@ def _keyboard(studio: Studio, run_id: str) -> None:
 
 
 def _run(studio: Studio, run_id: str) -> None:
+    panel = studio.page.get_by_role("tabpanel")
     for tab in TABS:
         studio.open_run(run_id, tab)
-        expect(studio.page.get_by_role("tabpanel")).to_be_visible()
-        expect(studio.page.get_by_role("tabpanel")).not_to_contain_text("Loading")
+        expect(panel).to_contain_text(SHOWN[tab])
+        expect(panel).not_to_contain_text(re.compile("Loading|Reading|Listing"))
         assert serious_findings(studio.page) == [], tab
+
+
+def _line(studio: Studio, run_id: str) -> None:
+    studio.page.goto(f"{studio.open_run(run_id, 'console').page.url}&line=2&q=red")
+    expect(studio.page.get_by_role("region", name="Line 2, whole")).to_contain_text("in red")
 
 
 PAGES: dict[str, Show] = {
@@ -72,6 +92,7 @@ PAGES: dict[str, Show] = {
     "columns": _columns,
     "keyboard": _keyboard,
     "run": _run,
+    "line": _line,
 }
 
 
@@ -87,6 +108,13 @@ def run_id(workspace: Workspace, tmp_path: Path) -> str:
         for step in range(50):
             run.log("loss", 1 / (step + 1))
         run.upload_file("outputs/notes.md", tmp_path / "notes.md")
+        run.child_run("fold 1").complete()
+        teller = Teller(workspace, run.id)
+        teller.print(
+            "plain", "\x1b[31mprinted in red\x1b[0m, \x1b[2mdim\x1b[0m", "\x1b[43mon yellow"
+        )
+        teller.print("an error", stream="stderr")
+        teller.measure(**{f"system/gpu/{gpu}/utilization": [10.0, 90.0] for gpu in (0, 1)})
     return run.id
 
 
@@ -106,4 +134,16 @@ def test_nothing_serious_is_found(
 def test_an_empty_workspace_has_nothing_serious_either(studio: Studio) -> None:
     studio.open_experiments()
     expect(studio.page.get_by_label("Python that logs a run").first).to_be_visible()
+    assert serious_findings(studio.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_failed_run_has_nothing_serious_either(
+    open_studio: OpenStudio, workspace: Workspace, scheme: Literal["light", "dark"]
+) -> None:
+    run = Experiment(workspace, "seen by axe").start_logging(display_name="the run")
+    run.fail("It asked for 2 GiB.", error_code="OutOfMemory")
+    studio = open_studio(color_scheme=scheme)
+    studio.open_run(run.id)
+    expect(studio.page.get_by_role("alert")).to_contain_text("OutOfMemory")
     assert serious_findings(studio.page) == []
