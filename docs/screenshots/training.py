@@ -47,7 +47,8 @@ def _until_trained(workspace: Workspace, run: Run) -> None:
 def _log_gpus(workspace: Workspace, run: Run) -> None:
     """What two GPUs would have said while it trained: this machine may have none."""
     seconds, now = range(GPU_SECONDS), time.time()
-    keys = [f"system/gpu/{gpu}/{what}" for gpu in (0, 1) for what in ("utilization", "temperature")]
+    figures = ("utilization", "temperature_celsius")
+    keys = [f"system/gpu/{gpu}/{what}" for gpu in (0, 1) for what in figures]
     values = [
         [90 + 7 * (second * 7 % 11) / 11 if second > 4 else 3.0 for second in seconds],
         [41 + min(27.0, second * 1.4) for second in seconds],
