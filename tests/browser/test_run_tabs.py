@@ -108,7 +108,7 @@ def test_notes_and_tags_are_written_and_stay(studio: Studio, run: Run) -> None:
     notes, tags = card(studio, "Notes"), card(studio, "Tags")
     notes.get_by_role("button", name="Write").click()
     notes.get_by_role("textbox", name="Notes").fill("It learns *fast*.\n\n- and well")
-    notes.get_by_role("button", name="Keep").click()
+    notes.get_by_role("button", name="Save").click()
     expect(notes.get_by_role("listitem")).to_have_text("and well")
     studio.page.get_by_role("button", name="Tag", exact=True).click()
     dialog = studio.page.get_by_role("dialog", name="Tag this run")
