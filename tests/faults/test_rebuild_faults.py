@@ -201,7 +201,7 @@ async def _looking(ledger: SinkLedger) -> AsyncIterator[None]:
             seen = await asyncio.to_thread(ledger.seen)
             assert seen >= most, "points that readers had seen are gone"
             most = seen
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
     looking = asyncio.create_task(look())
     try:
