@@ -90,8 +90,8 @@ export function followMetrics({ workspace, take, runIds, onKeys }: MetricsFollow
         refresher.poke(watermark);
         onKeys(run_id, keys, watermark);
       },
-      onAny: () => {
-        refresher.poke();
+      onAny: (watermarks) => {
+        refresher.poke(...watermarks);
       },
     });
   }, LOOKED_AT_MS);

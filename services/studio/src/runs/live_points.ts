@@ -12,8 +12,8 @@ type PointsFollowed = {
   workspace: string;
   runIds: readonly string[];
   onPoints: (points: Points) => void;
-  /** Anything may be new: it begins, or it was away for too long. */
-  onAny: () => void;
+  /** Anything may be new: it begins, or it was away for too long. What is read with these has all of it. */
+  onAny: (watermarks: readonly string[]) => void;
 };
 
 /** Returns how to stop. */
@@ -22,14 +22,18 @@ export function followPoints(followed: PointsFollowed): () => void {
   const query = printQuery({ run: runIds.slice(0, MOST_FOLLOWED), points: "true" });
   return follow(`/api/v1/workspaces/${encodeURIComponent(workspace)}/live${query}`, {
     onMessage: ({ event, data }) => {
-      if (event === "begin" || event === "reset") onAny();
-      else if (event === "points" || event === "moved") onPoints(JSON.parse(data) as Points);
+      if (event === "begin" || event === "reset") {
+        onAny((JSON.parse(data) as { watermarks: string[] }).watermarks);
+      }
+      if (event === "points" || event === "moved") onPoints(JSON.parse(data) as Points);
     },
-    onLost: onAny,
+    onLost: () => {
+      onAny([]);
+    },
   });
 }
 
-type Told = (watermark: string | null) => void;
+type Told = (...watermarks: string[]) => void;
 
 /** The charts, by the key that each shows. */
 export class LiveCurves {
@@ -52,8 +56,8 @@ export class LiveCurves {
       onPoints: ({ keys, watermark }) => {
         for (const key of keys) for (const told of this.#told.get(key) ?? []) told(watermark);
       },
-      onAny: () => {
-        for (const all of this.#told.values()) for (const told of all) told(null);
+      onAny: (watermarks) => {
+        for (const all of this.#told.values()) for (const told of all) told(...watermarks);
       },
     });
   }

@@ -11,8 +11,10 @@ const asked = (search: string, ...columns: string[]): Question => ({
 });
 const row = (more: Partial<RunRow>): RunRow =>
   ({ run_id: "a", status: "Running", archived: false, display_name: "a", ...more }) as RunRow;
-const moved = (question: Question, before: Partial<RunRow>, now: Partial<RunRow>): boolean =>
-  hasMoved(row(before), row(now), question, new Map(question.columns.map((id, n) => [id, n])));
+const moved = (question: Question, before: Partial<RunRow>, now: Partial<RunRow>): boolean => {
+  const places = new Map(question.columns.map((id, n) => [id, n]));
+  return hasMoved({ row: row(before), places }, { row: row(now), places }, question);
+};
 
 describe("the order of rows", () => {
   it("is the same whatever columns are shown and whatever is selected", () => {

@@ -21,15 +21,18 @@ export function orderOf(question: Question): string {
 /** Where the values of each column stand in a row. */
 export type Places = ReadonlyMap<string, number>;
 
+export type Placed = { row: RunRow; places: Places };
+
 /** Whether a row, as it is now, would stand elsewhere than where it stood before, or nowhere. */
-export function hasMoved(before: RunRow, now: RunRow, question: Question, places: Places): boolean {
-  const isOut = question.status.length > 0 && !question.status.includes(now.status);
-  const isHidden = question.archived !== "all" && question.archived !== String(now.archived);
+export function hasMoved(before: Placed, now: Placed, question: Question): boolean {
+  const { status, archived } = now.row;
+  const isOut = question.status.length > 0 && !question.status.includes(status);
+  const isHidden = question.archived !== "all" && question.archived !== String(archived);
   const sortedBy = question.sort.replace(/^-/, "");
-  return isOut || isHidden || keyOf(before, sortedBy, places) !== keyOf(now, sortedBy, places);
+  return isOut || isHidden || keyOf(before, sortedBy) !== keyOf(now, sortedBy);
 }
 
-function keyOf(row: RunRow, sortedBy: string, places: Places): unknown {
+function keyOf({ row, places }: Placed, sortedBy: string): unknown {
   const place = places.get(sortedBy);
   if (place !== undefined) return row.values[place];
   return Object.hasOwn(row, sortedBy) ? row[sortedBy as keyof RunRow] : null;

@@ -148,9 +148,10 @@ export class RunTable {
     try {
       const page = asOf === null ? 0 : pageOf(this.#seen.first);
       const answer = await this.#read(question, page, asOf, [], abort.signal);
+      const places = new Map(question.columns.map((id, place) => [id, place]));
       this.#abortLoading();
-      this.#question = question;
-      this.#places = new Map(question.columns.map((id, place) => [id, place]));
+      if (asOf !== null) this.#noticeOrder(page, answer.rows, places);
+      [this.#question, this.#places] = [question, places];
       this.#cache = new RowCache();
       this.#asOf = answer.as_of;
       if (asOf === null) {
@@ -234,13 +235,13 @@ export class RunTable {
   }
 
   /** Whether a row that was here would stand elsewhere now. */
-  #noticeOrder(page: number, rows: readonly RunRow[]): void {
+  #noticeOrder(page: number, rows: readonly RunRow[], places = this.#places): void {
     const question = this.#question;
     if (question === null || this.isOutOfOrder) return;
     this.isOutOfOrder = rows.some((row, place) => {
       const before = this.#cache.row(page * PAGE_ROWS + place);
-      // Where another run is now, one has left for good.
-      return before?.run_id === row.run_id && hasMoved(before, row, question, this.#places);
+      if (before?.run_id !== row.run_id) return false; // one has left for good: another is here
+      return hasMoved({ row: before, places: this.#places }, { row, places }, question);
     });
   }
 

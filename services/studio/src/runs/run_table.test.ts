@@ -35,7 +35,9 @@ class Gateway {
       status: "Running",
       archived: this.archived.has(run_id),
       display_name: run_id,
-      values: question.columns.map(() => this.loss.get(run_id) ?? null),
+      values: question.columns.map((id) =>
+        id === "last:loss" ? (this.loss.get(run_id) ?? null) : null,
+      ),
     }));
     const newer = this.runs.length - order.length;
     return { total: order.length, newer, as_of: asOf, offset: window.offset, rows };
@@ -187,6 +189,16 @@ describe("the table", () => {
     const row = table.row(500);
     expect(row?.values).toHaveLength(2);
     expect(table.order).toBe(1);
+  });
+
+  it("says that the order is another one too when it learns so with more columns", async () => {
+    const table = await opened();
+    gateway.current.loss.set("run-7", 0.5);
+    table.show({ ...QUESTION, columns: ["param:lr", "last:loss"] });
+    await settled();
+    const row = table.row(7);
+    expect(row && table.value(row, "last:loss")).toBe(0.5);
+    expect(table.isOutOfOrder).toBe(true);
   });
 
   it("adds columns that are asked for while the first rows are on their way", async () => {

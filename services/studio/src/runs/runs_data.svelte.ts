@@ -42,8 +42,10 @@ export class RunsData {
 
   readonly #question: Question = $derived.by(() => {
     const { workspace, view } = this.#asked();
-    const ids = this.columns.filter(({ kind }) => kind !== "attribute").map(({ id }) => id);
-    return { ...view, workspace, columns: ids };
+    // By what the rows are sorted is read with them: only then it is seen when that changes.
+    const sortedBy = parseColumns([view.sort.replace(/^-/, "")]);
+    const read = [...this.columns, ...sortedBy].filter(({ kind }) => kind !== "attribute");
+    return { ...view, workspace, columns: [...new Set(read.map(({ id }) => id))] };
   });
 
   /** the runs whose metrics are worth following, joined */
