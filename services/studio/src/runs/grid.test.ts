@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseColumns } from "./columns";
-import { layoutOf, rowAfter } from "./grid";
+import { cutBy, layoutOf, rowAfter } from "./grid";
 
 const COLUMNS = parseColumns(["status", "last:validation/loss", "created"]);
 
@@ -17,6 +17,28 @@ describe("the layout", () => {
     expect(isNarrow).toBe(true);
     expect(columns.map(({ id }) => id)).toEqual(["last:validation/loss"]);
     expect(width * 16).toBeLessThanOrEqual(390 - 24);
+  });
+});
+
+describe("a column at the edge", () => {
+  const layout = layoutOf(COLUMNS, 1_200);
+  const [, metric = 0, created = 0] = layout.widths;
+  const end = layout.width - created;
+
+  it("is cut where the edge goes through it", () => {
+    expect(cutBy(layout, end - 1)).toBeCloseTo(metric - 1);
+    expect(cutBy(layout, end + 1)).toBeCloseTo(1);
+  });
+
+  it("is whole where the edge goes between columns", () => {
+    expect(cutBy(layout, end)).toBe(0);
+    expect(cutBy(layout, end + 1e-9)).toBe(0);
+    expect(cutBy(layout, end - 1e-9)).toBe(0);
+  });
+
+  it("is none where all are seen", () => {
+    expect(cutBy(layout, layout.width - 1e-9)).toBeNull();
+    expect(cutBy(layout, layout.width + 20)).toBeNull();
   });
 });
 

@@ -13,6 +13,10 @@ export type Layout = {
   template: string;
   /** the table's least width, in rem: beyond its window it scrolls sideways */
   width: number;
+  /** how wide the boxes before the names are, the names at least, and each column, in rem */
+  box: number;
+  name: number;
+  widths: readonly number[];
 };
 
 export function layoutOf(columns: readonly Column[], windowWidth: number): Layout {
@@ -29,7 +33,25 @@ export function layoutOf(columns: readonly Column[], windowWidth: number): Layou
     "minmax(0, 1fr)",
   ].join(" ");
   const width = widths.reduce((sum, one) => sum + one, box + name);
-  return { columns: shown, isNarrow, template, width };
+  return { columns: shown, isNarrow, template, width, box, name, widths };
+}
+
+/** Pixels are not divided for so little (rem). */
+const HAIR = 0.05;
+
+/**
+ * How much of a column is seen that the window's right edge cuts, in rem; null: nothing lies beyond it.
+ *
+ * @param edge - where it is, from the table's left, in rem
+ */
+export function cutBy({ width, widths }: Layout, edge: number): number | null {
+  if (edge > width - HAIR) return null;
+  let begin = width;
+  for (const one of [...widths].reverse()) {
+    begin -= one;
+    if (edge > begin + HAIR) return edge > begin + one - HAIR ? 0 : edge - begin;
+  }
+  return 0;
 }
 
 /** Where a key takes the row that has the focus; null: the key does something else. */
