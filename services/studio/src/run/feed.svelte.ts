@@ -13,7 +13,7 @@ import { printQuery } from "../router/routes";
 import { InTurn } from "./in_turn";
 import { type FeedMessage, pointsByKey, readMessage, watermarksOf } from "./feed_messages";
 import { type SeriesSummary, summaryWith } from "./series";
-import { mergeWatermarks } from "./watermarks";
+import { mergeWatermarks } from "../api/watermarks";
 
 export type RunDetails = Schemas["RunDetails"];
 export type Listener = (message: FeedMessage) => void;

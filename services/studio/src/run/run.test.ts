@@ -4,7 +4,7 @@ import { periods, runDuration, shares } from "./overview/timeline";
 import { pythonString, sdkLines } from "./sdk_lines";
 import { grouped, matching, summaryWith } from "./series";
 import { neighbour, tabOf, TABS } from "./tabs";
-import { mergeWatermarks } from "./watermarks";
+import { mergeWatermarks } from "../api/watermarks";
 
 describe("tabs", () => {
   it("stand in the query, the first by default", () => {

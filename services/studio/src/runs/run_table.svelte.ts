@@ -5,6 +5,7 @@
  * runs are counted, and shown when the table is asked for anew.
  */
 
+import { mergeWatermarks } from "../api/watermarks";
 import { isTerminal } from "../design/status";
 import type { Cell, RunRow } from "./cells";
 import type { Batch } from "./follow_runs";
@@ -47,6 +48,9 @@ export class RunTable {
   #direction: 1 | -1 = 1;
   readonly #loading = new Map<number, AbortController>();
   #beginning: AbortController | null = null;
+  /** every read sees all that was told before it: one that is let go may have been for the last of it */
+  #watermarks: readonly string[] = [];
+  #batches = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(onRows: (rows: readonly RunRow[]) => void) {
@@ -120,18 +124,20 @@ export class RunTable {
   /** The first runs of the table, at most so many, whether their rows are here or not. */
   async head(limit: number): Promise<RunRow[]> {
     if (!this.#question) return [];
-    const window = { offset: 0, limit, asOf: this.#asOf, watermarks: [] };
+    const window = { offset: 0, limit, asOf: this.#asOf, watermarks: this.#watermarks };
     return (await readTable({ ...this.#question, columns: [] }, window)).rows;
   }
 
   /** Take over what became of runs, where they stand. */
   async take(batch: Batch): Promise<void> {
+    this.#watermarks = mergeWatermarks(this.#watermarks, batch.watermarks);
+    this.#batches += 1;
     const seen = wantedPages(this.#seen, this.total ?? 0, this.#direction);
     const changed = this.#cache.pagesWith(batch.runIds);
     for (const page of changed) if (!seen.includes(page)) this.#cache.drop(page);
     const again = changed.filter((page) => seen.includes(page));
-    await Promise.all(again.map((page) => this.#load(page, batch.watermarks)));
-    if (batch.hasNew && again.length === 0) await this.#count(batch.watermarks);
+    await Promise.all(again.map((page) => this.#load(page)));
+    if (batch.hasNew && again.length === 0) await this.#count();
   }
 
   close(): void {
@@ -145,9 +151,10 @@ export class RunTable {
     this.#beginning?.abort();
     const abort = (this.#beginning = new AbortController());
     this.isBusy = asOf === null;
+    const batches = this.#batches;
     try {
       const page = asOf === null ? 0 : pageOf(this.#seen.first);
-      const answer = await this.#read(question, page, asOf, [], abort.signal);
+      const answer = await this.#read(question, page, asOf, abort.signal);
       const places = new Map(question.columns.map((id, place) => [id, place]));
       this.#abortLoading();
       if (asOf !== null) this.#noticeOrder(page, answer.rows, places);
@@ -161,6 +168,8 @@ export class RunTable {
       }
       this.#put(page, answer);
       this.#open(question, answer.at);
+      // What was told meanwhile may not be in it, and its own reads were let go.
+      if (batches !== this.#batches) void this.#load(page);
       this.#fill();
     } catch (error) {
       if (abort.signal.aborted) return;
@@ -184,17 +193,17 @@ export class RunTable {
     this.#cache.use(wanted);
     for (const [page, abort] of this.#loading) if (!wanted.includes(page)) abort.abort();
     for (const page of wanted) {
-      if (!this.#cache.has(page) && !this.#loading.has(page)) void this.#load(page, []);
+      if (!this.#cache.has(page) && !this.#loading.has(page)) void this.#load(page);
     }
   }
 
-  async #load(page: number, watermarks: readonly string[]): Promise<void> {
+  async #load(page: number): Promise<void> {
     if (!this.#question) return;
     this.#loading.get(page)?.abort();
     const abort = new AbortController();
     this.#loading.set(page, abort);
     try {
-      this.#put(page, await this.#read(this.#question, page, this.#asOf, watermarks, abort.signal));
+      this.#put(page, await this.#read(this.#question, page, this.#asOf, abort.signal));
     } catch (error) {
       if (!abort.signal.aborted) this.failure = error;
     } finally {
@@ -202,9 +211,9 @@ export class RunTable {
     }
   }
 
-  async #count(watermarks: readonly string[]): Promise<void> {
+  async #count(): Promise<void> {
     if (!this.#question) return;
-    const window = { offset: 0, limit: 0, asOf: this.#asOf, watermarks };
+    const window = { offset: 0, limit: 0, asOf: this.#asOf, watermarks: this.#watermarks };
     const answer = await readTable({ ...this.#question, columns: [] }, window).catch(() => null);
     if (!answer) return; // the next batch counts again
     if (answer.as_of !== this.#asOf) return;
@@ -217,9 +226,9 @@ export class RunTable {
     question: Question,
     page: number,
     asOf: string | null,
-    watermarks: readonly string[],
     signal: AbortSignal,
   ): Promise<TableAnswer> {
+    const watermarks = this.#watermarks;
     const window = { offset: page * PAGE_ROWS, limit: PAGE_ROWS, asOf, watermarks, signal };
     return readTable(question, window);
   }

@@ -3,7 +3,13 @@ import type { RunRow } from "./cells";
 import type { Question } from "./reads";
 import { MOST_PAGES, PAGE_ROWS } from "./row_cache";
 
-type Window = { offset: number; limit: number; asOf: string | null; signal?: AbortSignal };
+type Window = {
+  offset: number;
+  limit: number;
+  asOf: string | null;
+  watermarks: readonly string[];
+  signal?: AbortSignal;
+};
 
 /** A gateway with runs that come and change; it keeps the order of an `as_of` as the true one does. */
 class Gateway {
@@ -199,6 +205,30 @@ describe("the table", () => {
     const row = table.row(7);
     expect(row && table.value(row, "last:loss")).toBe(0.5);
     expect(table.isOutOfOrder).toBe(true);
+  });
+
+  it("loses no change that is told while more columns are on their way", async () => {
+    const table = await opened();
+    gateway.current.isHeld = true;
+    table.show({ ...QUESTION, columns: ["last:loss", "param:lr"] });
+    const batch = { runIds: new Set(["run-7"]), hasNew: false, watermarks: ["run.metrics/0/5"] };
+    const taken = table.take(batch);
+    gateway.current.letGo();
+    await settled();
+    await taken;
+    expect(gateway.current.reads.at(-1)?.watermarks).toEqual(["run.metrics/0/5"]);
+    expect(gateway.current.reads.at(-1)?.signal?.aborted).toBe(false);
+  });
+
+  it("loses no change that is told in two batches at once", async () => {
+    const table = await opened();
+    const batch = { runIds: new Set(["run-7"]), hasNew: false };
+    void table.take({ ...batch, watermarks: ["run.metrics/0/5"] });
+    void table.take({ ...batch, watermarks: ["run.events/1/2"] });
+    await settled();
+    const last = gateway.current.reads.at(-1);
+    expect(last?.watermarks).toEqual(["run.metrics/0/5", "run.events/1/2"]);
+    expect(last?.signal?.aborted).toBe(false);
   });
 
   it("adds columns that are asked for while the first rows are on their way", async () => {
