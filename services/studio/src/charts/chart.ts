@@ -10,8 +10,8 @@ import { type Along, nearest, type Shape, smooth } from "./shape";
 /** One curve with its name and its colour; `origin` (µs): where its elapsed time begins. */
 export type ChartLine = { id: string; name: string; index: number; curve: Curve; origin?: number };
 
-/** What a line says at the crosshair, or at its end. */
-export type ReadLine = { line: ChartLine; reading: Reading | null };
+/** What a line says at the crosshair, or at its end; `isOver`: others go on there, and it has ended. */
+export type ReadLine = { line: ChartLine; reading: Reading | null; isOver: boolean };
 
 /** How many of the server's units (steps, µs) are one of the chart's (steps, seconds). */
 export function unitOf(along: Along): number {
@@ -25,13 +25,16 @@ export function drawnLines(
   smoothing: number,
   highlighted: string | null,
 ): DrawnLine[] {
-  const drawn = lines.flatMap((line, i) => {
+  const isOneStrong = lines.some(({ id }) => id === highlighted);
+  const drawn = lines.flatMap((line, i): DrawnLine[] => {
     const shape = shapes[i];
     if (!shape) return [];
     const smoothed = smoothing > 0 ? smooth(shape.y, smoothing) : null;
-    return [{ index: line.index, shape, smoothed, strong: line.id === highlighted }];
+    const weight = line.id === highlighted ? "strong" : isOneStrong ? "faint" : "plain";
+    return [{ index: line.index, shape, smoothed, weight }];
   });
-  return drawn.sort((one, other) => Number(one.strong) - Number(other.strong));
+  const isStrong = ({ weight }: DrawnLine): number => Number(weight === "strong");
+  return drawn.sort((one, other) => isStrong(one) - isStrong(other));
 }
 
 /** All that is drawn of a line and has to be within the axes. */
@@ -44,16 +47,20 @@ export function readLines(
   shapes: readonly Shape[],
   x: number,
 ): ReadLine[] {
+  const lastOf = (shape: Shape | undefined): number => shape?.x.at(-1) ?? -Infinity;
+  const furthest = Math.max(...shapes.map(lastOf));
   return lines.map((line, i) => {
     const shape = shapes[i];
-    return { line, reading: shape ? readAt(line.curve, shape, x) : null };
+    const reading = shape ? readAt(line.curve, shape, x) : null;
+    const isOver = Number.isFinite(x) && lastOf(shape) < Math.min(x, furthest);
+    return { line, reading, isOver };
   });
 }
 
 /** "step 1,200: 0.25", or each line's name with its value; for a screen reader. */
 export function spoken(lines: readonly ReadLine[], words: string): string {
-  const values = lines.map(({ line, reading }) => {
-    const value = reading ? formatValue(reading.value) : "no value";
+  const values = lines.map(({ line, reading, isOver }) => {
+    const value = !reading ? "no value" : isOver ? "has ended" : formatValue(reading.value);
     return lines.length === 1 ? value : `${line.name} ${value}`;
   });
   return `${words || "last"}: ${values.join(", ")}`;

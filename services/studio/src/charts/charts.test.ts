@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keyAction, spoken } from "./chart";
+import { drawnLines, keyAction, readLines, spoken } from "./chart";
 import { type Curve, NOTHING_SPECIAL } from "./curves";
 import { drawable, padded, xRange, yRange, zoomed } from "./ranges";
 import { readAt, summaryOf } from "./readout";
@@ -108,11 +108,38 @@ describe("what a chart says", () => {
 
   it("is spoken with the names where there are several", () => {
     const line = { id: "1", name: "calm-owl", index: 0, curve };
-    const one = { line, reading: readAt(curve, shape, 10) };
+    const one = { line, reading: readAt(curve, shape, 10), isOver: false };
     expect(spoken([one], "step 10")).toBe("step 10: 2");
-    expect(spoken([one, { line: { ...line, name: "b" }, reading: null }], "")).toBe(
-      "last: calm-owl 2, b no value",
+    const none = { line: { ...line, name: "b" }, reading: null, isOver: false };
+    expect(spoken([one, none], "")).toBe("last: calm-owl 2, b no value");
+  });
+
+  it("has no value of a line that has ended where others go on", () => {
+    const line = { id: "1", name: "short", index: 0, curve };
+    const longer = { ...curve, steps: numbers(0, 10, 20, 90) };
+    const lines = [line, { ...line, id: "2", name: "long", curve: longer }];
+    const shapes = [shape, shapeOf(longer, "step")];
+    const over = (x: number): boolean[] => readLines(lines, shapes, x).map(({ isOver }) => isOver);
+    expect(over(30)).toEqual([false, false]);
+    expect(over(31)).toEqual([true, false]);
+    expect(over(200)).toEqual([true, false]);
+    expect(over(Infinity)).toEqual([false, false]);
+    expect(spoken(readLines(lines, shapes, 40), "step 40")).toBe(
+      "step 40: short has ended, long 1",
     );
+  });
+
+  it("makes the others faint where one line stands out", () => {
+    const line = { id: "1", name: "one", index: 0, curve };
+    const lines = [line, { ...line, id: "2", index: 1 }];
+    const weights = (highlighted: string | null): [number, string][] =>
+      drawnLines(lines, [shape, shape], 0, highlighted).map(({ index, weight }) => [index, weight]);
+    expect(weights("1")).toEqual([
+      [1, "faint"],
+      [0, "strong"],
+    ]);
+    expect(weights(null).map(([, weight]) => weight)).toEqual(["plain", "plain"]);
+    expect(weights("not drawn").map(([, weight]) => weight)).toEqual(["plain", "plain"]);
   });
 
   it("follows the keys from point to point, and no further than what is seen", () => {

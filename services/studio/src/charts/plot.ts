@@ -17,7 +17,8 @@ export type DrawnLine = {
   index: number;
   shape: Shape;
   smoothed: Float64Array | null;
-  strong: boolean;
+  /** against the others: one that stands out makes the rest faint */
+  weight: "strong" | "plain" | "faint";
 };
 
 /** All that the picture depends on. */
@@ -201,10 +202,11 @@ export class Plot {
 
   #drawLine(context: CanvasRenderingContext2D, plane: Plane, line: DrawnLine): void {
     const { seen, paint } = this.#picture;
-    const { index, shape, smoothed, strong } = line;
+    const { index, shape, smoothed, weight } = line;
     const rows = seenRows(shape, seen.from, seen.to);
     const colour = paint.curve(index);
-    const pen = { colour, dash: chartDash(index), width: strong ? 2.4 : 1.5, faint: false };
+    const width = weight === "strong" ? 2.4 : 1.5;
+    const pen = { colour, dash: chartDash(index), width, faint: weight === "faint" };
     if (smoothed) {
       drawLine(context, plane, shape, shape.y, rows, { ...pen, width: 1, faint: true });
     }
