@@ -23,6 +23,9 @@ const FULL: RunsView = {
   columns: ["status", "param:a,b", "last:x:y"],
   selected: ["0190", "0191"],
   charts: true,
+  metric: "loss",
+  smoothing: 0.5,
+  logY: true,
 };
 
 describe("a view of runs", () => {

@@ -25,6 +25,10 @@ export type RunsView = Asked & {
   columns: readonly string[] | null;
   selected: readonly string[];
   charts: boolean;
+  /** of the charts: which metrics, how much is smoothed (0 to 0.95), and whether y is logarithmic */
+  metric: string;
+  smoothing: number;
+  logY: boolean;
 };
 
 /** A selection larger than this does not fit into an address, and stays on the page alone. */
@@ -43,6 +47,9 @@ export function parseView(query: URLSearchParams): RunsView {
     columns: query.has("columns") ? query.getAll("columns") : null,
     selected: query.getAll("run"),
     charts: query.get("charts") === "true",
+    metric: query.get("metric") ?? "",
+    smoothing: Math.min(0.95, Math.max(0, Number(query.get("smooth")) || 0)),
+    logY: query.get("logy") === "true",
   };
 }
 
@@ -58,6 +65,9 @@ export function printView(view: Partial<RunsView>): Query {
   if (view.sort !== undefined) query.sort = view.sort === NEWEST_FIRST ? null : view.sort;
   if (view.columns !== undefined) query.columns = view.columns;
   if (view.charts !== undefined) query.charts = view.charts ? "true" : null;
+  if (view.metric !== undefined) query.metric = view.metric;
+  if (view.smoothing !== undefined) query.smooth = view.smoothing || null;
+  if (view.logY !== undefined) query.logy = view.logY ? "true" : null;
   if (view.selected) {
     query.run = view.selected.length > MOST_SELECTED_IN_ADDRESS ? [] : view.selected;
   }
