@@ -18,6 +18,7 @@ from runhistory.domain.ids import experiment_id
 WORKSPACE: Final = "default"
 STEPS: Final = 400
 DRAWN: Final = 6
+_NOW: Final = datetime.now(UTC)  # one moment for all, so that a run keeps its id
 Row = dict[str, Any]
 
 
@@ -38,7 +39,7 @@ class Story:
 
     @property
     def created(self) -> datetime:
-        return datetime.now(UTC) - timedelta(hours=self.hours_ago)
+        return _NOW - timedelta(hours=self.hours_ago)
 
     @property
     def run_id(self) -> str:
