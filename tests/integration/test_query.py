@@ -249,6 +249,8 @@ def test_children_archived_and_deleted_runs_in_lists(client: Client, workspace: 
     assert listed(parent=root) == {child}
     assert listed(parent=root, recursive=True) == {child, grandchild}
     assert listed(parent=grandchild, recursive=True) == set()
+    assert listed(reproduces=root, children=True) == {grandchild}
+    assert listed(reproduces=child, children=True) == set()
     assert listed(archived="true") == {archived}
     assert listed(archived="all") == {root, orphan, archived}
     assert listed(properties={"git": "a:b"}) == {root}

@@ -141,7 +141,11 @@ async def reproduce_run(
     data: JSONBody[Reproduction],
     watermarks: WatermarkQuery = None,
 ) -> Response[CommandResult]:
-    """Create a run of the same code, call, packages and Python as this one had."""
+    """Create a run of the same code, call, packages and Python as this one had.
+
+    The git facts, which belong to the code, come along; tags, the description and the parent do
+    not.
+    """
     await request.wait_for_watermarks()
     details = msgspec.json.decode(await require_run(request, workspace, run_id))
     try:

@@ -1,6 +1,6 @@
 """Parameters of reads that several routes share."""
 
-from typing import Annotated, get_args
+from typing import Annotated, Final, get_args
 
 from litestar.params import QueryParameter
 
@@ -16,7 +16,10 @@ PairsQuery = Annotated[
     list[str] | None,
     QueryParameter(description="name:value, or name for any value; all of these"),
 ]
+_RUN_ID: Final = get_args(RunId)[1].pattern
 ParentQuery = Annotated[
-    str | None,
-    QueryParameter(pattern=get_args(RunId)[1].pattern, description="only children of this run"),
+    str | None, QueryParameter(pattern=_RUN_ID, description="only children of this run")
+]
+ReproducesQuery = Annotated[
+    str | None, QueryParameter(pattern=_RUN_ID, description="only runs that reproduce this one")
 ]

@@ -20,6 +20,7 @@ from runhistory.gateway.parameters import (
     ExperimentQuery,
     PairsQuery,
     ParentQuery,
+    ReproducesQuery,
 )
 from runhistory.gateway.watermarks import WAIT_SECONDS
 from runhistory.gateway.wire import RunIdParameter, WatermarkQuery, WorkspaceParameter, fails
@@ -56,6 +57,7 @@ def make_run_filter(
         bool,
         QueryParameter(description="also runs that have a parent; with parent it means nothing"),
     ] = False,
+    reproduces: ReproducesQuery = None,
     archived: ArchivedQuery = "false",
 ) -> RunFilter:
     """The parameters of all reads that ask which runs."""
@@ -70,6 +72,7 @@ def make_run_filter(
         parent=parent,
         recursive=recursive,
         children=children,
+        reproduces=reproduces,
         archived=archived,
     )
 

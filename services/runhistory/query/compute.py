@@ -1,9 +1,9 @@
 """Compute targets: their pools, their nodes as they are now, and the runs that are there."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
@@ -22,12 +22,14 @@ class NodeSummary(Struct, frozen=True, kw_only=True):
     """A node that there is now, and the runs that it holds.
 
     A worker that nobody manages (that of `local`) is named by its id, and shown while it is busy.
+    `slots_used`: by these runs; those of other workspaces may have more of them.
     """
 
     node: str
     status: NodeStatus
     worker_id: str
     slots: int | None
+    slots_used: int
     since: datetime | None
     runs: list[str]
 
@@ -84,6 +86,12 @@ class _OpenRun(Struct, frozen=True):
     run_id: str
     worker_id: str | None
     """None: it waits."""
+    slots: int
+
+
+class _Holding(TypedDict):
+    runs: list[str]
+    slots_used: int
 
 
 class _LivingNode(Struct, frozen=True):
@@ -113,14 +121,15 @@ def _load_runs(client: Client, workspace: str) -> dict[str, list[_OpenRun]]:
     rows = read(
         client,
         "SELECT compute_target, run_id, worker_id, "
-        "status IN ('NotStarted', 'Starting', 'Queued', 'Provisioning') FROM runhistory.runs "
+        "status IN ('NotStarted', 'Starting', 'Queued', 'Provisioning'), "
+        "greatest(1, JSONExtractUInt(ifNull(spec, ''), 'resources', 'slots')) FROM runhistory.runs "
         "WHERE workspace = {workspace:String} AND compute_target IS NOT NULL "
         "AND status NOT IN ('Completed', 'Failed', 'Canceled') ORDER BY created, run_id",
         workspace=workspace,
     )
     found: dict[str, list[_OpenRun]] = defaultdict(list)
-    for target, run_id, worker_id, is_waiting in rows:
-        found[target].append(_OpenRun(run_id, None if is_waiting else worker_id))
+    for target, run_id, worker_id, is_waiting, slots in rows:
+        found[target].append(_OpenRun(run_id, None if is_waiting else worker_id, slots))
     return found
 
 
@@ -133,10 +142,10 @@ def _summary(
     is_declared: bool,
 ) -> ComputeTargetSummary:
     waiting = [run.run_id for run in runs if run.worker_id is None]
-    held: dict[str, list[str]] = defaultdict(list)
+    held: dict[str, list[_OpenRun]] = defaultdict(list)
     for run in runs:
         if run.worker_id is not None:
-            held[run.worker_id].append(run.run_id)
+            held[run.worker_id].append(run)
     shown = [
         NodeSummary(
             node=node.node,
@@ -144,13 +153,18 @@ def _summary(
             worker_id=node.worker_id,
             slots=node.slots,
             since=node.since,
-            runs=held.pop(node.worker_id, []),
+            **_holding(held.pop(node.worker_id, [])),
         )
         for node in nodes
     ]
     shown += [
         NodeSummary(
-            node=worker_id, status="busy", worker_id=worker_id, slots=None, since=None, runs=theirs
+            node=worker_id,
+            status="busy",
+            worker_id=worker_id,
+            slots=None,
+            since=None,
+            **_holding(theirs),
         )
         for worker_id, theirs in sorted(held.items())
     ]
@@ -165,7 +179,14 @@ def _summary(
     )
 
 
-def _status(node: _LivingNode, held: list[str] | None) -> NodeStatus:
+def _holding(runs: Sequence[_OpenRun]) -> _Holding:
+    return {
+        "runs": [run.run_id for run in runs],
+        "slots_used": sum(run.slots for run in runs),
+    }
+
+
+def _status(node: _LivingNode, held: Sequence[_OpenRun] | None) -> NodeStatus:
     if held:
         return "busy"
     return "idle" if node.is_ready else "starting"

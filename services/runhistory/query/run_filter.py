@@ -51,6 +51,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     `run_ids`: only these, in sight or not, with a parent or without. `text`: in the display name,
     the id or a tag, in any case. `statuses`: any of them. `parent`: its children, with `recursive`
     theirs too. `children`: runs with a parent as well; with `parent` it means nothing.
+    `reproduces`: those that repeat this run.
     """
 
     run_ids: Sequence[str] = ()
@@ -63,6 +64,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     parent: str | None = None
     recursive: bool = False
     children: bool = False
+    reproduces: str | None = None
     archived: Archived = "false"
 
     def conditions(self) -> list[str]:
@@ -78,6 +80,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
             "parent_run_id = {parent:String}": self.parent is not None and not self.recursive,
             _DESCENDANTS: self.parent is not None and self.recursive,
             _ROOTS: self.parent is None and not self.children and not self.run_ids,
+            "reproduces = {reproduces:String}": self.reproduces is not None,
             _WITH_PAIRS.format(view="tags"): bool(self.tags),
             _WITH_PAIRS.format(view="properties"): bool(self.properties),
         }
@@ -92,6 +95,7 @@ class RunFilter(Struct, frozen=True, kw_only=True):
             "statuses": [str(status) for status in self.statuses],
             "type": self.type or "",
             "parent": self.parent or "",
+            "reproduces": self.reproduces or "",
             **_pair_parameters("tags", self.tags),
             **_pair_parameters("properties", self.properties),
         }

@@ -694,6 +694,9 @@ export interface paths {
         /**
          * ReproduceRun
          * @description Create a run of the same code, call, packages and Python as this one had.
+         *
+         *     The git facts, which belong to the code, come along; tags, the description and the parent do
+         *     not.
          */
         post: operations["reproduce_run"];
         delete?: never;
@@ -1604,12 +1607,14 @@ export interface components {
          * @description A node that there is now, and the runs that it holds.
          *
          *         A worker that nobody manages (that of `local`) is named by its id, and shown while it is busy.
+         *         `slots_used`: by these runs; those of other workspaces may have more of them.
          */
         NodeSummary: {
             node: string;
             runs: string[];
             since: string | null;
             slots: number | null;
+            slots_used: number;
             /** @enum {unknown} */
             status: "busy" | "idle" | "starting";
             worker_id: string;
@@ -3580,6 +3585,8 @@ export interface operations {
                 recursive?: boolean;
                 /** @description also runs that have a parent; with parent it means nothing */
                 children?: boolean;
+                /** @description only runs that reproduce this one */
+                reproduces?: string | null;
                 /** @description those in sight, those archived, or all */
                 archived?: "false" | "true" | "all";
                 limit?: number;
@@ -3729,6 +3736,8 @@ export interface operations {
                 recursive?: boolean;
                 /** @description also runs that have a parent; with parent it means nothing */
                 children?: boolean;
+                /** @description only runs that reproduce this one */
+                reproduces?: string | null;
                 /** @description those in sight, those archived, or all */
                 archived?: "false" | "true" | "all";
                 limit?: number;
@@ -3879,6 +3888,8 @@ export interface operations {
                 recursive?: boolean;
                 /** @description also runs that have a parent; with parent it means nothing */
                 children?: boolean;
+                /** @description only runs that reproduce this one */
+                reproduces?: string | null;
                 /** @description those in sight, those archived, or all */
                 archived?: "false" | "true" | "all";
                 /** @description param:NAME, tag:NAME, property:NAME, last:KEY, min:KEY or max:KEY */
