@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from runhistory import Experiment, Workspace
 from tests.browser.programs import GatedProgram
-from tests.browser.studio import Studio
+from tests.browser.studio import RunsPage, Studio
 from tests.support.running_stack import RunningStack
 
 pytestmark = [pytest.mark.infrastructure, pytest.mark.timeout(600)]
@@ -42,14 +42,21 @@ def program(workspace: Workspace, tmp_path: Path) -> Iterator[GatedProgram]:
 def test_a_run_is_watched_from_queued_to_completed(
     studio: Studio, full_slots: list[GatedProgram], program: GatedProgram
 ) -> None:
+    for before in full_slots:
+        studio.open_run(before.run.id).expect_status("Running")
     page = studio.open_run(program.run.id, "metrics")
     page.expect_status("Queued")
+    all_slots = f"Waits for 1 slot on local: {len(full_slots)} of {len(full_slots)} in use by"
+    expect(page.head).to_contain_text(all_slots)
+    for before in full_slots:
+        expect(page.head.get_by_role("link", name=before.run.display_name)).to_be_visible()
     studio.expect_live()
     studio.page.evaluate("window.neverLoadedAnew = true")
 
     for before in full_slots:
         before.let_go()
     page.expect_status("Running")
+    expect(page.head).not_to_contain_text("Waits for")
     page.chart("loss").expect_last("0.1")
     page.show("console")
     expect(page.console).to_contain_text("epoch 1 is done")
@@ -82,15 +89,25 @@ def test_a_run_is_reproduced(studio: Studio, program: GatedProgram, workspace: W
     page = studio.open_run(program.run.id)
     page.expect_status("Completed")
     studio.page.get_by_role("button", name="Reproduce").click()
-    expect(studio.page.get_by_role("link", name="this run")).to_be_visible()
+    said = studio.page.get_by_text("Submitted as ").inner_text()
+    expect(page.head.get_by_text("reproduces")).to_be_visible()
     page.expect_status("Completed")
     run_id = studio.page.url.split("?")[0].rpartition("/")[2]
     assert run_id != program.run.id
     again = workspace.find_run(run_id)
+    assert again.display_name in said
     assert again.get_details()["reproduces"] == program.run.id
     assert again.get_snapshot_id() == program.run.get_snapshot_id()
     page.show("metrics")
     page.chart("loss").expect_last("0.05")
+
+    page.head.get_by_role("link", name=program.run.display_name).click()
+    expect(page.head).to_contain_text(f"reproduced by {again.display_name}")
+    page.head.get_by_role("link", name="Compare").click()
+    runs = RunsPage(studio.page)
+    for run in (program.run, again):
+        expect(runs.row(run.display_name).get_by_role("checkbox")).to_be_checked()
+    expect(studio.page.get_by_role("figure").first).to_be_visible()
 
 
 def test_outputs_are_seen_and_downloaded(

@@ -99,7 +99,7 @@ def test_children_come_and_go_on_while_they_are_looked_at(studio: Studio, run: R
     after.complete()
     panel.get_by_role("link", name="fold 2").click()
     expect(studio.page.get_by_role("heading", name="fold 2")).to_be_visible()
-    studio.page.get_by_role("link", name="this run").click()
+    studio.page.get_by_role("link", name="the run", exact=True).click()
     expect(studio.page.get_by_role("heading", name="the run")).to_be_visible()
 
 

@@ -2,6 +2,7 @@
 
 import { api, ApiFailure, ask, type Schemas } from "../api/client";
 import { newCommandId, newRunId } from "../api/ids";
+import type { RelatedRun } from "./related";
 
 export type Place = { workspace: string; run_id: string };
 type Wish<T> = Omit<T, "at" | "command_id">;
@@ -30,8 +31,8 @@ export async function send(path: Place, command: Command): Promise<Schemas["Comm
   );
 }
 
-/** Run the same again, as a new run; gives back its id. */
-export async function reproduce({ workspace, run_id: old }: Place): Promise<string> {
+/** Run the same again, as a new run, which is given back. */
+export async function reproduce({ workspace, run_id: old }: Place): Promise<RelatedRun> {
   const params = { path: { workspace, run_id: old } };
   const body = {
     run_id: newRunId(),
@@ -46,10 +47,9 @@ export async function reproduce({ workspace, run_id: old }: Place): Promise<stri
     path: { workspace, run_id: body.run_id },
     query: { watermark: watermark ? [watermark] : [] },
   };
-  await persistently(() =>
+  return persistently(() =>
     ask(api.GET("/api/v1/workspaces/{workspace}/runs/{run_id}", { params: made })),
   );
-  return body.run_id;
 }
 
 /** Do something that may be done twice until somebody answers, a few times. */

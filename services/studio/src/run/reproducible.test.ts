@@ -13,8 +13,8 @@ it("a run with a script and packages on record can be reproduced, while it runs 
 it("says why a run cannot be reproduced", () => {
   const why = (known: Partial<Parameters<typeof whyNotReproducible>[0]>): string | null =>
     whyNotReproducible({ spec, environment: null, status: "Queued", ...known });
-  expect(why({ spec: null, environment })).toContain("a program of its own logged it");
-  expect(why({})).toContain("once its script is called");
-  expect(why({ status: "Canceled" })).toContain("never called");
+  expect(why({ spec: null, environment })).toContain("did not start the program");
+  expect(why({})).toContain("once its script has started");
+  expect(why({ status: "Canceled" })).toContain("never started");
   expect(why({ environment: { ...environment, packages_sha256: null } as never })).not.toBeNull();
 });

@@ -8,10 +8,10 @@ type Known = Pick<RunDetails, "spec" | "environment" | "status">;
 /** Why a run cannot be reproduced (now); null: it can. */
 export function whyNotReproducible({ spec, environment, status }: Known): string | null {
   if (!spec) {
-    return "It cannot be reproduced: a program of its own logged it. Runs that are submitted can be.";
+    return "runhistory did not start the program that logged it, so it cannot be reproduced. A submitted run can be.";
   }
   if (environment?.packages_sha256) return null;
   return isTerminal(status)
-    ? "It cannot be reproduced: its script was never called, so its packages are not on record."
-    : "It can be reproduced once its script is called: its packages are on record then.";
+    ? "Its script was never started, so it cannot be reproduced: its packages are not on record."
+    : "It can be reproduced once its script has started.";
 }

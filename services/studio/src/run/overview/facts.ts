@@ -35,7 +35,7 @@ export function placeFacts(run: RunDetails): Facts {
     ["compute target", run.compute_target],
     ["node", run.node],
     ["GPUs", run.gpus.join(", ")],
-    ["asked for", spec ? asked(spec) : ""],
+    ["asked for", spec ? needed(spec) : ""],
     ["attempt", run.attempt > 1 ? String(run.attempt) : ""],
     ["snapshot", run.snapshot_id],
   ]);
@@ -68,7 +68,8 @@ function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-function asked({ resources: { gpus, slots } }: Spec): string {
+/** The slots or GPUs that it is given. */
+export function needed({ resources: { gpus, slots } }: Spec): string {
   const shares = `${slots} ${slots === 1 ? "slot" : "slots"}`;
   return gpus > 0 ? `${gpus} ${gpus === 1 ? "GPU" : "GPUs"}` : shares;
 }
