@@ -71,11 +71,27 @@ describe("points that are pushed", () => {
 
 describe("keys", () => {
   it("are grouped by what stands before the first slash, numbers in their order", () => {
-    expect(grouped(["val/loss", "loss", "train/l10", "train/l2", "train/sub/x"])).toEqual([
+    const keys = [
+      "val/loss",
+      "loss",
+      "train/l10",
+      "train/l2",
+      "train/l1",
+      "train/sub/x",
+      "val/acc",
+    ];
+    expect(grouped(keys)).toEqual([
       { prefix: "", keys: ["loss"] },
-      { prefix: "train", keys: ["train/l2", "train/l10", "train/sub/x"] },
-      { prefix: "val", keys: ["val/loss"] },
+      { prefix: "train", keys: ["train/l1", "train/l2", "train/l10", "train/sub/x"] },
+      { prefix: "val", keys: ["val/acc", "val/loss"] },
     ]);
+  });
+
+  it("stand side by side where they are few", () => {
+    expect(grouped(["val/loss", "loss", "train/l10", "train/l2"])).toEqual([
+      { prefix: "", keys: ["loss", "train/l2", "train/l10", "val/loss"] },
+    ]);
+    expect(grouped([])).toEqual([]);
   });
 
   it("are found by words in any order and case", () => {

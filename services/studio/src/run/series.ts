@@ -33,10 +33,18 @@ export function summaryWith(
 
 export type Group = { prefix: string; keys: string[] };
 
-/** Keys by what stands before their first slash, both in order; those without one come first. */
+/** So few keys are seen at once, side by side. */
+const UNGROUPED = 6;
+
+/**
+ * Keys by what stands before their first slash, both in order; those without one come first. Few keys
+ * are one group, without a prefix.
+ */
 export function grouped(keys: readonly string[]): Group[] {
+  const sorted = [...keys].sort(inNaturalOrder);
+  if (sorted.length <= UNGROUPED) return sorted.length > 0 ? [{ prefix: "", keys: sorted }] : [];
   const groups = new Map<string, string[]>();
-  for (const key of [...keys].sort(inNaturalOrder)) {
+  for (const key of sorted) {
     const prefix = key.slice(0, Math.max(0, key.indexOf("/")));
     groups.set(prefix, [...(groups.get(prefix) ?? []), key]);
   }
