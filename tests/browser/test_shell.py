@@ -38,6 +38,8 @@ def test_keys_are_told_and_go_to_the_pages(studio: Studio) -> None:
     expect(keys).to_be_hidden()
     studio.page.keyboard.press("e")
     expect(studio.page.get_by_role("heading", name="Experiments", exact=True)).to_be_visible()
+    expect(studio.page.get_by_role("main")).to_be_focused()
+    studio.page.keyboard.press("e")  # here already: not once more in the history
     studio.page.go_back()
     expect(studio.page).to_have_url(re.compile("/runs$"))
 

@@ -23,13 +23,18 @@ class Location {
 
 export const location = new Location();
 
-/** Go to an address of the studio. `replace`: the back button shall not come back here. */
+/**
+ * Go to an address of the studio. `replace`: the back button shall not come back here. Another page
+ * begins at its top, and has the focus.
+ */
 export function navigate(address: string, options: { replace?: boolean } = {}): void {
-  const before = window.location.pathname;
-  if (options.replace) history.replaceState(null, "", address);
+  const { pathname: before, search } = window.location;
+  if (options.replace || address === before + search) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
   location.read();
-  if (window.location.pathname !== before) window.scrollTo(0, 0);
+  if (window.location.pathname === before) return;
+  window.scrollTo(0, 0);
+  document.getElementById("page")?.focus({ preventScroll: true });
 }
 
 /**
