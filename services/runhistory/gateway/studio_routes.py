@@ -46,10 +46,11 @@ async def get_page(request: GatewayRequest) -> Response[bytes]:
     return _answer(request, INDEX)
 
 
-@route("/{rest:path}", http_method=_READING, include_in_schema=False)
-async def get_no_page(request: GatewayRequest) -> Response[bytes]:
+@route("/{rest:path}", http_method=[*HttpMethod], include_in_schema=False)
+async def find_nothing(request: GatewayRequest) -> Response[bytes]:
     """No page has this address: people are told by the program, all else by the API's error."""
-    if "text/html" not in request.headers.get("accept", ""):
+    request.scope["path_template"] = ""  # it is counted as no route's
+    if request.method not in _READING or "text/html" not in request.headers.get("accept", ""):
         raise NotFoundException
     return _answer(request, INDEX, HTTPStatus.NOT_FOUND)
 
@@ -88,4 +89,4 @@ def _answer(
     return Response(body, status_code=status, media_type=file.media_type, headers=headers)
 
 
-HANDLERS: Final = (get_page, get_no_page, get_file)
+HANDLERS: Final = (get_page, find_nothing, get_file)

@@ -188,6 +188,7 @@ async def test_what_never_becomes_visible_is_given_up(client: GatewayClient) -> 
 async def test_errors_of_the_framework_have_the_shape_too(client: GatewayClient) -> None:
     async with httpx.AsyncClient(base_url=client.root) as http:
         assert error_of(await http.get("/nowhere"), 404)["code"] == "not_found"
+        assert error_of(await http.post("/api/v1/nowhere"), 404)["code"] == "not_found"
         assert error_of(await http.delete("/healthz"), 405)["code"] == "method_not_allowed"
         document = (await http.get("/openapi.json")).json()
         assert document["info"]["title"] == "runhistory"
