@@ -21,6 +21,12 @@ export class UsedNamesOf {
   #met = new Set<string>();
   readonly #learner = new Refresher((watermarks) => this.#learn(watermarks), LEARN_MS);
 
+  /** Read them unless they are here, or on their way. */
+  async need(workspace: string, experiment: string | null): Promise<void> {
+    if (JSON.stringify([workspace, experiment]) === this.#of && this.failure === null) return;
+    await this.load(workspace, experiment);
+  }
+
   /** Read them; those of before stay until then, if they are of the same experiment. */
   async load(
     workspace: string,

@@ -57,9 +57,14 @@ export class RunsData {
   constructor(asked: Asked, onRows: (rows: readonly RunRow[]) => void) {
     this.#asked = asked;
     this.table = new RunTable(onRows);
-    // The first rows are asked for before anything is drawn, and all else when they are here.
+    // The first rows are asked for before anything is drawn, and all else when they are here; but
+    // charts wait for the metrics' names.
     untrack(() => {
       this.table.show(this.#question);
+      const { workspace, view } = asked();
+      if (view.charts || view.selected.length > 0) {
+        void this.#used.need(workspace, view.experiment);
+      }
     });
     $effect(() => {
       const question = this.#question;
@@ -98,7 +103,7 @@ export class RunsData {
     const { opened } = this.table;
     if (opened === null) return undefined;
     const { workspace, experiment, at } = opened;
-    untrack(() => void this.#used.load(workspace, experiment));
+    untrack(() => void this.#used.need(workspace, experiment));
     return followRuns({
       workspace,
       experiment,
