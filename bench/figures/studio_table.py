@@ -153,6 +153,6 @@ FIGURES = [
         better="less",
         rounds=5,
         measure=_many_runs.chart,
-        about=f"from the click, on a page at rest, to {LINES} curves of {LINE_POINTS:,} points drawn in one chart",
+        about=f"from the click, at rest, to {LINES} curves of {LINE_POINTS:,} points in one chart",
     ),
 ]
