@@ -71,6 +71,15 @@ async function opened(): Promise<{ feed: Feed; board: Board }> {
   return { feed, board };
 }
 
+/** A board with a read under way, and a later one of the same curve. */
+async function readTwice() {
+  const { feed, board } = await opened();
+  feed.moved();
+  await settled();
+  const [earlier, later] = reads.held;
+  return { board, earlier, later };
+}
+
 function valuesOf(board: Board): number[] {
   const curve = board.curves.get(KEY);
   return curve?.kind === "points" ? [...curve.values] : [];
@@ -82,10 +91,7 @@ describe("the curves in sight", () => {
   });
 
   it("are of the later of two reads, in whatever order they are answered", async () => {
-    const { feed, board } = await opened();
-    feed.moved();
-    await settled();
-    const [earlier, later] = reads.held;
+    const { board, earlier, later } = await readTwice();
     later?.answer(answerOf([1, 2]));
     await settled();
     expect(valuesOf(board)).toEqual([1, 2]);
@@ -95,10 +101,7 @@ describe("the curves in sight", () => {
   });
 
   it("are of the earlier read until the later one is answered", async () => {
-    const { feed, board } = await opened();
-    feed.moved();
-    await settled();
-    const [earlier, later] = reads.held;
+    const { board, earlier, later } = await readTwice();
     earlier?.answer(answerOf([1]));
     await settled();
     expect(valuesOf(board)).toEqual([1]);
@@ -108,10 +111,7 @@ describe("the curves in sight", () => {
   });
 
   it("do not feel that a read failed after which they were asked for anew", async () => {
-    const { feed, board } = await opened();
-    feed.moved();
-    await settled();
-    const [earlier, later] = reads.held;
+    const { board, earlier, later } = await readTwice();
     later?.answer(answerOf([1, 2]));
     await settled();
     earlier?.fail(new Error("away"));
