@@ -92,3 +92,22 @@ describe("names that come while somebody looks", () => {
     expect(sizes).toEqual([100, 100, 50]);
   });
 });
+
+describe("names that are needed", () => {
+  it("are read once, and again only for another experiment", async () => {
+    const used = new UsedNamesOf();
+    await Promise.all([used.need("default", "digits"), used.need("default", "digits")]);
+    await used.need("default", "digits");
+    expect(asked).toHaveLength(1);
+    await used.need("default", "other");
+    expect(asked).toHaveLength(2);
+  });
+
+  it("are read again after a read that failed", async () => {
+    const used = await loaded();
+    used.failure = new Error("away");
+    await used.need("default", "digits");
+    expect(asked).toHaveLength(2);
+    expect(used.failure).toBeNull();
+  });
+});
